@@ -1,29 +1,62 @@
-"""Link every equation of the book with the function that implements it and the test that checks it."""
+"""Link every equation of the book with the function that implements it and the test that checks it.
+
+An equation is known by its label, ``eq-<topic>``. It is *implemented* when a docstring of the
+package says ``Implements :eq:`eq-x`.``; otherwise its directive says of what ``:kind:`` it is. It
+is *checked* when a test carries ``@pytest.mark.equation("eq-x")`` or, for a kind, when an executed
+example stands in the same section. Whatever is left over on either side is a warning, repeated at
+every build until it is mended.
+
+`equation_sources` reads the package and the tests, `equation_register` keeps what was found,
+`equation_links` writes the links into the pages; this module reads the equations of a page, warns,
+and keeps incremental builds up to date.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.directives.patches import MathDirective
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
+from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
+from sphinx_proof.nodes import proof_node
+
+from . import equation_places as places
+from .equation_links import FillPlaces
+from .equation_register import Equation, EquationDomain, register
+from .equation_sources import read_sources
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
     from sphinx.util.typing import ExtensionMetadata, OptionSpec
 
+logger = logging.getLogger(__name__)
+
 KINDS = ("definition", "step", "identity")
+PREFIX = "eq-"
+# Here a display may go without a label: it belongs to an argument, not to the book's equations.
+ASIDES = (proof_node, exercise_node, exercise_enumerable_node, solution_node)
 
 
-def kind_option(argument: str) -> str:
-    """Read the value of ``:kind:``."""
-    return directives.choice(argument, KINDS)
+def warn(subtype: str, message: str, location: nodes.Node | tuple[str, int] | str | None) -> None:
+    """Warn at a node, a ``(docname, line)`` or a ``path:line``."""
+    logger.warning(message, location=location, type="equations", subtype=subtype)
 
 
 class EquationDirective(MathDirective):
     """Sphinx's ``math`` directive with the option ``:kind:``."""
 
-    option_spec: ClassVar[OptionSpec] = {**MathDirective.option_spec, "kind": kind_option}
+    option_spec: ClassVar[OptionSpec] = {
+        **MathDirective.option_spec,
+        "kind": lambda argument: directives.choice(argument, KINDS),
+    }
 
     def run(self) -> list[nodes.Node]:
         """Mark the equation with its kind."""
@@ -34,7 +67,161 @@ class EquationDirective(MathDirective):
         return result
 
 
+class CollectEquations(SphinxTransform):
+    """Register the equations of a page and make a place for links under each."""
+
+    default_priority = 840
+
+    def apply(self, **kwargs: Any) -> None:
+        """Walk over the page once it is parsed."""
+        docname = self.env.current_document.docname
+        is_chapter = re.match(self.config.equations_pages, docname)
+        found = []
+        for node in list(self.document.findall(nodes.math_block)):
+            label = node.get("label") or ""
+            if label.startswith(PREFIX):
+                example, below = nearest_example(node)
+                if example and not example["ids"]:
+                    example["ids"].append(f"example-{label}")
+                example_id = example["ids"][0] if example else ""
+                found.append(
+                    Equation(
+                        label=label,
+                        docname=docname,
+                        line=node.line or 0,
+                        latex=node.astext(),
+                        kind=node.get("kind", ""),
+                        example=example_id,
+                        example_below=below,
+                    )
+                )
+                links = places.equation_line(labels=[label])
+                links.source, links.line = node.source, node.line
+                node.parent.insert(node.parent.index(node) + 1, links)
+            elif is_chapter and not any(isinstance(parent, ASIDES) for parent in ancestors(node)):
+                # MyST gives an amsmath environment a random label: it has none of its own.
+                got = f"; got {label}" if label and "amsmath" not in node["classes"] else ""
+                message = (
+                    "a display outside proofs, exercises and solutions needs a label eq-<topic>"
+                )
+                warn("label", message + got, node)
+        marked = self.document.findall(places.Place)
+        register(self.env).note_page(docname, found, {e for p in marked for e in p["labels"]})
+
+
+def ancestors(node: nodes.Node) -> Iterator[nodes.Element]:
+    """Walk from a node up to the document."""
+    while node.parent is not None:
+        node = node.parent
+        yield node
+
+
+def section_of(node: nodes.Node) -> nodes.Element | None:
+    """Return the innermost section; sphinx-proof's and sphinx-exercise's inner ones are none."""
+    for element in ancestors(node):
+        structural = isinstance(element.parent, nodes.section | nodes.document)
+        if isinstance(element, nodes.section) and structural:
+            return element
+    return None
+
+
+def nearest_example(equation: nodes.math_block) -> tuple[nodes.literal_block | None, bool]:
+    """Find the first executed example below an equation in its section, or the last one above."""
+    section = section_of(equation)
+    above, is_below = None, False
+    for node in section.findall() if section else ():
+        if node is equation:
+            is_below = True
+        elif (
+            isinstance(node, nodes.literal_block)
+            and node.get("language") == "python"
+            and ">>>" in node.astext()
+            and section_of(node) is section
+        ):
+            if is_below:
+                return node, True
+            above = node
+    return above, False
+
+
+def read_code(app: Sphinx, env: BuildEnvironment, *_: object) -> list[str]:
+    """Before reading: learn what package and tests say now."""
+    base = Path(app.confdir)
+    package, tests = base / app.config.equations_package, base / app.config.equations_tests
+    register(env).data["sources"] = read_sources(package.resolve(), tests.resolve())
+    return []
+
+
+def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """After reading: warn about everything that is not linked on both sides.
+
+    Sphinx's consistency check would be skipped by a build that has nothing to read.
+    """
+    domain = register(env)
+    package = Path(app.config.equations_package).name
+    placed = defaultdict(list)
+    for equation in domain.equations:
+        placed[equation.label].append(equation)
+    for label, (first, *others) in sorted(placed.items()):
+        implemented, tested = domain.implementations(label), domain.tests(label)
+        where = (first.docname, first.line)
+        for other in others:
+            message = (
+                f"duplicate equation {label}; it stands in {first.docname}, line {first.line}, too"
+            )
+            warn("duplicate", message, (other.docname, other.line))
+        if not implemented and not first.kind:
+            message = f"nothing in {package} says 'Implements :eq:`{label}`.', and it has no :kind:"
+            warn("unimplemented", f"equation {label}: {message}", where)
+        elif not implemented and not tested and not first.example:
+            message = f"the {first.kind} has neither a test nor an executed example in its section"
+            warn("unchecked", f"equation {label}: {message}", where)
+        if implemented and not tested:
+            found = implemented[0]
+            message = f'{found.name}: no test carries @pytest.mark.equation("{label}")'
+            warn("untested", message, f"{found.path}:{found.line}")
+    for found in domain.sources.implementations:
+        if found.label not in placed:
+            message = f"{found.name} implements an equation that no page has: {found.label}"
+            warn("unknown", message, f"{found.path}:{found.line}")
+    for test in domain.sources.tests:
+        for label, line in test.markers:
+            if label not in placed:
+                message = f"{test.name} checks an equation that no page has: {label}"
+                warn("unknown", message, f"{test.path}:{line}")
+    for module in sorted(
+        {test.module for test in domain.sources.tests} - set(domain.data["pages"])
+    ):
+        page = f"reference/tests/{Path(module).stem}.md"
+        message = f"write {page} with a title and the directive {{equation-tests}} {module}"
+        warn("page", f"no page prints the equation tests of {module}: {message}", None)
+    return []
+
+
+def outdated_links(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """After numbering: name the pages whose links look different from when they were written."""
+    domain = register(env)
+    views = {docname: domain.view(labels) for docname, labels in domain.data["shown"].items()}
+    changed = [docname for docname in views if views[docname] != domain.data["views"].get(docname)]
+    domain.data["views"] = views
+    return changed
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Register the directive."""
+    """Register the directive, the register and the handlers."""
+    app.add_config_value("equations_package", "../src/primer_ref", "env", types=[str])
+    app.add_config_value("equations_tests", "../tests", "env", types=[str])
+    app.add_config_value("equations_pages", r"chapters/", "env", types=[str])
+    app.add_domain(EquationDomain)
     app.add_directive("math", EquationDirective, override=True)
+    app.add_directive("equation-index", places.EquationIndexDirective)
+    app.add_directive("equation-tests", places.EquationTestsDirective)
+    app.add_role("implements", places.ImplementsRole())
+    app.add_transform(CollectEquations)
+    app.add_post_transform(FillPlaces)
+    app.connect("autodoc-process-docstring", places.mark_docstring)
+    app.connect("env-get-outdated", read_code)
+    app.connect("env-updated", check)
+    # Sphinx numbers sections and equations in this event at the default priority, 500.
+    app.connect("env-get-updated", outdated_links, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

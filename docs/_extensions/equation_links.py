@@ -1,0 +1,195 @@
+"""The links between equations, functions and tests, as the pages show them.
+
+The places marked in `equation_places` are filled with ordinary cross-references just before Sphinx
+resolves those, so that every builder gets what it can show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+from .equation_places import Place, checks_phrase, equation_line, equation_table, implements_phrase
+from .equation_register import Equation, EquationDomain, register
+from .equation_sources import MarkedTest
+
+Inlines = list[nodes.Node]
+
+
+class FillPlaces(SphinxPostTransform):
+    """Fill every place of a page."""
+
+    default_priority = 5  # the references are resolved at 10
+
+    def run(self, **kwargs: Any) -> None:
+        """Replace each place by its links."""
+        links = Links(register(self.env))
+        for place in list(self.document.findall(Place)):
+            filled = links.fill(place)
+            for node in filled:
+                node.source, node.line = place.source, place.line
+            place.replace_self(filled)
+
+
+class Links:
+    """Writes what the register knows as text with cross-references."""
+
+    def __init__(self, domain: EquationDomain) -> None:
+        self.domain = domain
+
+    def fill(self, place: Place) -> list[nodes.Element]:
+        """Return what stands in a place."""
+        labels: list[str] = place["labels"]
+        match place:
+            case equation_table():
+                return list(self.tables())
+            case equation_line():
+                line = nodes.paragraph("", "", *joined(self.line(labels[0]), " · "))
+                return [nodes.container("", line, classes=["equation-links"])]
+            case implements_phrase():
+                return [nodes.inline("", "", *self.implements(labels[0]))]
+            case checks_phrase():
+                return [nodes.paragraph("", "", *joined(map(self.checks, labels), " "))]
+        raise TypeError(place)
+
+    def line(self, label: str) -> Iterator[Inlines]:
+        """Give the parts of the line under an equation."""
+        equation, code = self.domain.equation(label), self.functions(label)
+        if equation and equation.kind:
+            yield [nodes.Text(equation.kind.capitalize())]
+        if code:
+            yield [nodes.Text("Code: "), *code]
+        if tests := self.tests(label):
+            yield [nodes.Text("Test: " if len(tests) == 1 else "Tests: "), *tests]
+        elif equation and equation.example and not code:
+            where = "below" if equation.example_below else "above"
+            yield [nodes.Text("checked by the "), self.example(equation, f"example {where}")]
+
+    def implements(self, label: str) -> Inlines:
+        """Say which equation a function implements and what checks it."""
+        phrase = [nodes.Text("Implements "), *self.place_of(label)]
+        if tests := self.tests(label):
+            phrase += [nodes.Text("; checked by "), *tests]
+        return phrase
+
+    def checks(self, label: str) -> Inlines:
+        """Say which equation a test checks and what implements it."""
+        phrase = [nodes.Text("Checks "), *self.place_of(label)]
+        if functions := self.functions(label):
+            phrase += [nodes.Text("; implemented by "), *functions]
+        return [*phrase, nodes.Text(".")]
+
+    def tables(self) -> Iterator[nodes.Element]:
+        """List all equations, a table a page, in reading order."""
+
+        def place(equation: Equation) -> tuple[tuple[int, ...], str]:
+            return self.domain.chapter(equation.docname), equation.docname
+
+        for (_, docname), equations in groupby(sorted(self.domain.equations, key=place), key=place):
+            yield nodes.rubric("", "", *self.page(docname), **{"heading-level": 2})
+            yield table(
+                ["Equation", "Formula", "Kind, code", "Checked by"], map(self.row, equations)
+            )
+
+    def row(self, equation: Equation) -> list[Inlines]:
+        """Return the cells of an equation in the index."""
+        label = equation.label
+        kind: list[Inlines] = [[nodes.Text(equation.kind.capitalize())]] if equation.kind else []
+        code = self.functions(label)
+        checks = self.tests(label)
+        if not checks and not code and equation.example:
+            checks = [self.example(equation, "example")]
+        formula = nodes.math("", r"\displaystyle " + equation.latex)
+        return [
+            [self.number(label)],
+            [formula],
+            joined([*kind, *([code] if code else [])], ", "),
+            checks,
+        ]
+
+    def place_of(self, label: str) -> Inlines:
+        """Name an equation with its number and chapter."""
+        equation = self.domain.equation(label)
+        if equation is None:
+            return [nodes.Text("equation "), nodes.literal(label, label)]
+        return [
+            nodes.Text("equation "),
+            self.number(label),
+            nodes.Text(" of "),
+            *self.page(equation.docname),
+        ]
+
+    def page(self, docname: str) -> Inlines:
+        """Name a page, as a chapter if it is one."""
+        number = ".".join(map(str, self.domain.chapter(docname)))
+        title = xref("std", "doc", f"/{docname}", nodes.inline(), explicit=False)
+        is_chapter = docname.startswith("chapters/") and number
+        return [
+            nodes.Text(f"Chapter {number}, " if is_chapter else ""),
+            nodes.emphasis("", "", title),
+        ]
+
+    def number(self, label: str) -> addnodes.pending_xref:
+        """Link to an equation by its number."""
+        return xref("math", "eq", label, nodes.literal(label, label))
+
+    def example(self, equation: Equation, text: str) -> addnodes.pending_xref:
+        """Link to the executed example that checks an equation."""
+        return xref(
+            "equations", "id", f"{equation.docname}#{equation.example}", nodes.inline("", text)
+        )
+
+    def functions(self, label: str) -> Inlines:
+        """Link to the reference entries of an equation's implementations."""
+        names = (found.name for found in self.domain.implementations(label))
+        links = [xref("py", "obj", name, literal(name.partition(".")[2])) for name in names]
+        return joined([[link] for link in links], ", ")
+
+    def tests(self, label: str) -> Inlines:
+        """Link to an equation's tests where the book prints them."""
+        return joined([[self.test(test)] for test in self.domain.tests(label)], ", ")
+
+    def test(self, test: MarkedTest) -> nodes.Element:
+        """Link to a test."""
+        docname = self.domain.data["pages"].get(test.module)
+        text = literal(test.name)
+        return xref("equations", "id", f"{docname}#{test.name}", text) if docname else text
+
+
+def xref(
+    domain: str, role: str, target: str, content: nodes.Element, *, explicit: bool = True
+) -> addnodes.pending_xref:
+    """Make a cross-reference, as a role would."""
+    return addnodes.pending_xref(
+        "", content, refdomain=domain, reftype=role, reftarget=target, refexplicit=explicit
+    )
+
+
+def literal(text: str) -> nodes.literal:
+    """Make a name in the type of code."""
+    return nodes.literal(text, text, classes=["xref"])
+
+
+def joined(parts: Iterable[Inlines], separator: str) -> Inlines:
+    """Put a separator between pieces of text."""
+    result: Inlines = []
+    for part in parts:
+        result += [*([nodes.Text(separator)] if result else []), *part]
+    return result
+
+
+def table(head: list[str], rows: Iterable[list[Inlines]]) -> nodes.table:
+    """Make a table whose columns are as wide as they need."""
+
+    def row(cells: Iterable[Inlines]) -> nodes.row:
+        return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
+
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
+    group += nodes.thead("", row([nodes.Text(text)] for text in head))
+    group += nodes.tbody("", *map(row, rows))
+    return nodes.table("", group, classes=["equation-index", "colwidths-auto"])
