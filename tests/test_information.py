@@ -1,12 +1,14 @@
 """The information measures against SciPy, identities, and what they refuse."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from primer_ref.information import (
@@ -25,10 +27,12 @@ from primer_ref.information import (
     surviving_mass,
 )
 
+F = NDArray[np.float64]
+
 HORSES = [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 64, 1 / 64, 1 / 64, 1 / 64]
 
 
-def distributions(*shape):
+def distributions(*shape: int) -> st.SearchStrategy[F]:
     """Random distributions over all entries, with zeros among them."""
     weights = arrays(float, shape, elements=st.sampled_from([0.0, 1e-12]) | st.floats(0.01, 1))
     return weights.filter(lambda w: w.sum() > 0.005).map(lambda w: w / w.sum())
@@ -36,12 +40,12 @@ def distributions(*shape):
 
 @pytest.mark.equation("eq-surprisal")
 @given(st.floats(1e-150, 1), st.floats(1e-150, 1))
-def test_surprisals_of_independent_outcomes_add(p, q):
+def test_surprisals_of_independent_outcomes_add(p: float, q: float) -> None:
     np.testing.assert_allclose(surprisal(p * q), surprisal(p) + surprisal(q), atol=1e-12)
     assert surprisal(p) >= 0
 
 
-def test_surprisal_of_the_certain_and_the_impossible():
+def test_surprisal_of_the_certain_and_the_impossible() -> None:
     sure, never = surprisal([1.0, 0.0])
     assert (sure, never) == (0, math.inf)
     assert not np.signbit(sure)
@@ -49,19 +53,19 @@ def test_surprisal_of_the_certain_and_the_impossible():
 
 @pytest.mark.equation("eq-entropy")
 @given(distributions(7))
-def test_entropy_agrees_with_scipy(p):
+def test_entropy_agrees_with_scipy(p: F) -> None:
     np.testing.assert_allclose(entropy(p), stats.entropy(p), atol=1e-13)
     np.testing.assert_allclose(entropy(p, base=2), stats.entropy(p, base=2), atol=1e-13)
 
 
 @pytest.mark.equation("eq-entropy-bounds")
 @given(distributions(7))
-def test_entropy_lies_between_0_and_log_v(p):
+def test_entropy_lies_between_0_and_log_v(p: F) -> None:
     assert 0 <= entropy(p) <= math.log(7) + 1e-12
 
 
 @pytest.mark.equation("eq-entropy-bounds")
-def test_the_bounds_of_entropy_are_reached():
+def test_the_bounds_of_entropy_are_reached() -> None:
     assert entropy([0.0, 1.0, 0.0]) == 0
     np.testing.assert_allclose(entropy(np.full(7, 1 / 7)), math.log(7))
     np.testing.assert_allclose(entropy(HORSES, base=2), 2)
@@ -69,21 +73,21 @@ def test_the_bounds_of_entropy_are_reached():
 
 @pytest.mark.equation("eq-cross-entropy-decomposition", "eq-cross-entropy", "eq-kl")
 @given(distributions(5), distributions(5).map(lambda q: (q + 0.01) / 1.05))
-def test_cross_entropy_is_entropy_plus_divergence(p, q):
+def test_cross_entropy_is_entropy_plus_divergence(p: F, q: F) -> None:
     np.testing.assert_allclose(cross_entropy(p, q), entropy(p) + kl_divergence(p, q), atol=1e-12)
     np.testing.assert_allclose(kl_divergence(p, q), stats.entropy(p, q), atol=1e-12)
 
 
 @pytest.mark.equation("eq-gibbs")
 @given(distributions(5), distributions(5))
-def test_divergence_is_not_negative_and_0_only_at_equality(p, q):
+def test_divergence_is_not_negative_and_0_only_at_equality(p: F, q: F) -> None:
     # Pinsker's inequality is the sharper statement: KL is at least half the squared L1 distance.
     assert kl_divergence(p, q) >= np.sum(np.abs(p - q)) ** 2 / 2 - 1e-12
     assert abs(kl_divergence(p, p)) < 1e-15
 
 
 @pytest.mark.equation("eq-kl")
-def test_divergence_where_one_law_is_zero():
+def test_divergence_where_one_law_is_zero() -> None:
     assert kl_divergence([0.5, 0.5], [1, 0]) == math.inf
     np.testing.assert_allclose(kl_divergence([1, 0], [0.5, 0.5]), math.log(2))
     assert cross_entropy([1, 0], [1, 0]) == 0
@@ -91,7 +95,7 @@ def test_divergence_where_one_law_is_zero():
 
 @pytest.mark.equation("eq-entropy-chain", "eq-conditional-entropy")
 @given(distributions(4, 3))
-def test_chain_rule_of_entropy(joint):
+def test_chain_rule_of_entropy(joint: F) -> None:
     whole = entropy(joint.ravel())
     np.testing.assert_allclose(
         whole, entropy(joint.sum(1)) + conditional_entropy(joint), atol=1e-12
@@ -103,20 +107,20 @@ def test_chain_rule_of_entropy(joint):
 
 @pytest.mark.equation("eq-conditioning", "eq-mutual-information")
 @given(distributions(4, 3))
-def test_information_is_the_fall_in_entropy_and_never_negative(joint):
+def test_information_is_the_fall_in_entropy_and_never_negative(joint: F) -> None:
     fall = entropy(joint.sum(0)) - conditional_entropy(joint)
     np.testing.assert_allclose(mutual_information(joint), fall, atol=1e-12)
     assert fall >= -1e-12
 
 
 @pytest.mark.equation("eq-mutual-information")
-def test_independence_carries_no_information():
+def test_independence_carries_no_information() -> None:
     joint = np.outer([0.3, 0.7], [0.2, 0.5, 0.3])
     np.testing.assert_allclose(mutual_information(joint), 0, atol=1e-15)
 
 
 @pytest.mark.equation("eq-perplexity")
-def test_perplexity_of_uniform_and_of_impossible():
+def test_perplexity_of_uniform_and_of_impossible() -> None:
     np.testing.assert_allclose(perplexity(np.log(np.full(9, 1 / 27))), 27)
     assert perplexity([-1.0, -math.inf]) == math.inf
     assert perplexity([-1000.0]) == math.inf
@@ -124,13 +128,13 @@ def test_perplexity_of_uniform_and_of_impossible():
 
 
 @pytest.mark.equation("eq-perplexity")
-def test_perplexity_of_a_published_exercise():
+def test_perplexity_of_a_published_exercise() -> None:
     """Ten digits, nine of probability .91 and one of .01, in Jurafsky and Martin: 1.73."""
     assert perplexity(np.log([0.91] * 9 + [0.01])) == pytest.approx(1.72529254968)
 
 
 @pytest.mark.equation("eq-bits-per-byte")
-def test_bits_per_byte_does_not_depend_on_how_the_text_was_cut():
+def test_bits_per_byte_does_not_depend_on_how_the_text_was_cut() -> None:
     per_letter, per_word = np.log([0.5, 0.5, 0.25, 0.25]), np.log([0.25, 0.0625])
     assert bits_per_byte(per_letter, 4) == pytest.approx(1.5)
     assert bits_per_byte(per_word, 4) == pytest.approx(1.5)
@@ -138,7 +142,7 @@ def test_bits_per_byte_does_not_depend_on_how_the_text_was_cut():
 
 
 @pytest.mark.equation("eq-bits-per-byte")
-def test_nats_per_token_of_the_piles_gpt3():
+def test_nats_per_token_of_the_piles_gpt3() -> None:
     """0.7177 bits per byte at 0.29335 tokens per byte is 1.6958 nats per token."""
     nats = 0.7177 * math.log(2) / 0.29335
     assert bits_per_byte(np.full(29335, -nats), 100_000) == pytest.approx(0.7177)
@@ -146,23 +150,23 @@ def test_nats_per_token_of_the_piles_gpt3():
 
 
 @pytest.mark.equation("eq-survival", "eq-leak")
-def test_the_leaking_example_leaks_half():
+def test_the_leaking_example_leaks_half() -> None:
     t = np.arange(1, 100_001)
     np.testing.assert_allclose(surviving_mass(1 / (t + 1) ** 2), (t + 2) / (2 * (t + 1)))
 
 
 @pytest.mark.equation("eq-survival")
-def test_a_divergent_series_does_not_leak():
+def test_a_divergent_series_does_not_leak() -> None:
     t = np.arange(1, 1001)
     np.testing.assert_allclose(surviving_mass(1 / (t + 1)), 1 / (t + 1))  # telescopes
 
 
 @pytest.mark.equation("eq-markov-rate")
-def test_rate_of_a_markov_chain_is_the_slope_of_block_entropy():
+def test_rate_of_a_markov_chain_is_the_slope_of_block_entropy() -> None:
     rng = np.random.default_rng(0)
     chain = rng.dirichlet(np.ones(4), size=4)
     pi = np.linalg.matrix_power(chain, 200)[0]
-    blocks = [pi]
+    blocks: list[F] = [pi]
     for _ in range(3):  # joint law of blocks of 2, 3, 4 symbols
         blocks.append(blocks[-1][..., None] * chain)
     h = [entropy(b.ravel()) for b in blocks]
@@ -170,7 +174,7 @@ def test_rate_of_a_markov_chain_is_the_slope_of_block_entropy():
 
 
 @pytest.mark.equation("eq-markov-rate")
-def test_rate_of_periodic_and_reducible_chains():
+def test_rate_of_periodic_and_reducible_chains() -> None:
     assert entropy_rate([[0, 1], [1, 0]]) == pytest.approx(0)
     with pytest.raises(ValueError, match="one stationary law; it has 2"):
         entropy_rate(np.eye(2))
@@ -178,7 +182,7 @@ def test_rate_of_periodic_and_reducible_chains():
 
 @pytest.mark.equation("eq-guessing-bounds")
 @given(st.integers(0, 10_000))
-def test_ideal_guesses_enclose_the_conditional_entropy(seed):
+def test_ideal_guesses_enclose_the_conditional_entropy(seed: int) -> None:
     joint = np.random.default_rng(seed).dirichlet(np.full(12, 0.3)).reshape(3, 4)
     ranks = -np.sort(-joint, axis=1)  # in each context, the likeliest symbol first
     low, high = guessing_bounds(ranks.sum(0))
@@ -186,14 +190,14 @@ def test_ideal_guesses_enclose_the_conditional_entropy(seed):
 
 
 @pytest.mark.equation("eq-guessing-bounds")
-def test_the_lower_bound_needs_the_ideal_order():
+def test_the_lower_bound_needs_the_ideal_order() -> None:
     """A guesser who always tries the rarer of two symbols first gets a "bound" too high."""
     low, high = guessing_bounds([0.1, 0.9], base=2)
     assert low > entropy([0.1, 0.9], base=2) == pytest.approx(high)
 
 
 @pytest.mark.equation("eq-kraft")
-def test_kraft_sum():
+def test_kraft_sum() -> None:
     assert kraft_sum([1, 2, 3, 4, 6, 6, 6, 6]) == 1
     assert kraft_sum([1, 1], radix=3) == pytest.approx(2 / 3)
     assert kraft_sum([0]) == 1
@@ -201,19 +205,19 @@ def test_kraft_sum():
 
 @pytest.mark.equation("eq-shannon-code", "eq-shannon-code-bound", "eq-kraft")
 @given(distributions(9).map(lambda p: (p + 1e-9) / (1 + 9e-9)))
-def test_shannon_code_is_within_a_bit_of_entropy(p):
+def test_shannon_code_is_within_a_bit_of_entropy(p: F) -> None:
     lengths = shannon_code_lengths(p)
     assert kraft_sum(lengths) <= 1
     assert entropy(p, base=2) - 1e-12 <= p @ lengths < entropy(p, base=2) + 1
     assert np.all((2.0**-lengths <= p) & (p < 2.0 ** (1 - lengths)))
 
 
-def test_shannon_code_of_powers_of_a_half_is_exact():
+def test_shannon_code_of_powers_of_a_half_is_exact() -> None:
     assert shannon_code_lengths(HORSES).tolist() == [1, 2, 3, 4, 6, 6, 6, 6]
-    assert HORSES @ shannon_code_lengths(HORSES) == 2
+    assert np.array(HORSES) @ shannon_code_lengths(HORSES) == 2
 
 
-def test_zipfs_law_for_words_does_not_give_the_published_entropy():
+def test_zipfs_law_for_words_does_not_give_the_published_entropy() -> None:
     """Shannon 1951 prints 11.82 bits for p_n = 0.1/n up to n = 8727; the sum gives 9.14."""
     p = 0.1 / np.arange(1, 8728)
     assert p.sum() == pytest.approx(0.9651, abs=5e-5)  # not a distribution
@@ -222,7 +226,7 @@ def test_zipfs_law_for_words_does_not_give_the_published_entropy():
         entropy(p)
 
 
-def test_rows_are_treated_one_by_one_and_the_type_is_kept():
+def test_rows_are_treated_one_by_one_and_the_type_is_kept() -> None:
     p = np.array([[0.5, 0.5], [0.25, 0.75]], dtype=np.float32)
     for values in (entropy(p), cross_entropy(p, p), kl_divergence(p, p[0]), surprisal(p)):
         assert values.dtype == np.float32
@@ -242,13 +246,13 @@ def test_rows_are_treated_one_by_one_and_the_type_is_kept():
         ([math.inf, 0.0], "finite and nonnegative; got inf"),
     ],
 )
-def test_what_is_not_a_distribution_is_refused(p, message):
-    for function in (entropy, guessing_bounds, shannon_code_lengths):
+def test_what_is_not_a_distribution_is_refused(p: ArrayLike, message: str) -> None:
+    for check in (entropy, guessing_bounds, shannon_code_lengths):
         with pytest.raises(ValueError, match=message):
-            function(p)
-    for function in (cross_entropy, kl_divergence):
+            check(p)
+    for compare in (cross_entropy, kl_divergence):
         with pytest.raises(ValueError, match=f"q must.*{message}"):
-            function([0.5, 0.5], p)
+            compare([0.5, 0.5], p)
 
 
 @pytest.mark.parametrize(
@@ -272,6 +276,6 @@ def test_what_is_not_a_distribution_is_refused(p, message):
         (lambda: shannon_code_lengths([1.0, 0.0]), "no codeword"),
     ],
 )
-def test_errors_say_what_is_wrong(call, message):
+def test_errors_say_what_is_wrong(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
