@@ -69,7 +69,7 @@ napoleon_use_rtype = False
 typehints_formatter = ArrayTypes()
 typehints_defaults = "comma"
 intersphinx_mapping = {
-    "python": ("https://docs.python.org/3", "_inventories/python.inv"),
+    "python": ("https://docs.python.org/3.11", "_inventories/python.inv"),
     "numpy": ("https://numpy.org/doc/stable", "_inventories/numpy.inv"),
 }
 

@@ -1,5 +1,309 @@
-"""Stub, replaced by its owner."""
+"""The series: an index of its articles and an Atom feed, from the chapters' front matter alone.
+
+An article is a page under ``chapters/`` whose front matter says ``title``, ``number``, ``date``,
+``status`` (``finished`` or ``coming``) and ``summary``. Adding one adds its entry, its place in
+both orders and its feed entry. The directives and the line on top of each chapter leave a
+placeholder, filled when the page is written: then all front matter is known, and a page whose
+placeholders would read differently is written again even if its own source is unchanged.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from babel.dates import format_date
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from _extensions.feed import atom_feed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sphinx.application import Sphinx
+    from sphinx.builders import Builder
+    from sphinx.environment import BuildEnvironment
+    from sphinx.util.typing import ExtensionMetadata, OptionSpec
+
+FOLDER = "chapters/"
+FEED = "feed.xml"
+STATUSES = ("finished", "coming")
+logger = logging.getLogger(__name__)
 
 
-def setup(app):
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+@dataclass(frozen=True, slots=True)
+class Article:
+    """What the front matter of one chapter says."""
+
+    number: int
+    date: dt.date
+    title: str
+    summary: str
+    coming: bool
+    docname: str
+
+    @property
+    def day(self) -> str:
+        """The date as a reader writes it."""
+        return str(format_date(self.date, "long", locale="en_US"))
+
+
+class ArticleError(ValueError):
+    """A front matter that does not describe an article."""
+
+
+def read_article(docname: str, title: str, metadata: dict[str, Any]) -> Article:
+    """Make an article of a page's front matter, or say what is wrong with it."""
+    missing = [key for key in ("number", "date", "status", "summary") if not metadata.get(key)]
+    if missing or not title:
+        raise ArticleError(f"front matter lacks {', '.join(missing or ['title'])}")
+    status = metadata["status"]
+    if status not in STATUSES:
+        raise ArticleError(f"status must be {' or '.join(STATUSES)}; got {status!r}")
+    try:
+        number, date = int(metadata["number"]), dt.date.fromisoformat(str(metadata["date"]))
+    except ValueError as error:
+        raise ArticleError(f"number must be whole and date YYYY-MM-DD; {error}") from error
+    stem = docname.removeprefix(FOLDER)
+    if not stem.startswith(f"{number:02d}-"):
+        raise ArticleError(f"number {number} belongs to a file {number:02d}-….md; this is {stem}")
+    summary = " ".join(str(metadata["summary"]).split())
+    return Article(number, date, title, summary, status == "coming", docname)
+
+
+def articles(env: BuildEnvironment) -> list[Article]:
+    """All valid articles in reading order."""
+    found = []
+    for docname in _chapters(env):
+        try:
+            found.append(_article(env, docname))
+        except ArticleError:
+            continue  # reported by check_series, each time
+    return sorted(found, key=lambda article: (article.number, article.docname))
+
+
+def _chapters(env: BuildEnvironment) -> list[str]:
+    return sorted(docname for docname in env.found_docs if docname.startswith(FOLDER))
+
+
+def _article(env: BuildEnvironment, docname: str) -> Article:
+    title = env.titles[docname].astext() if docname in env.titles else ""
+    return read_article(docname, title, env.metadata[docname])
+
+
+def check_series(_app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of front matter that is wrong by itself or contradicts another chapter's."""
+
+    def warn(docname: str, message: str) -> None:
+        logger.warning(message, location=(docname, 1), type="series", subtype="front_matter")
+
+    for docname in _chapters(env):
+        try:
+            _article(env, docname)
+        except ArticleError as error:
+            warn(docname, str(error))
+        if env.metadata[docname].get("series_coming") and (
+            env.metadata[docname].get("status") == "finished"
+        ):
+            warn(docname, "status is finished, but the body is {coming}")
+    for before, after in _neighbors(articles(env)):
+        if before.number == after.number:
+            warn(after.docname, f"number {after.number} is {before.docname}'s, too")
+        elif before.date == after.date:
+            warn(after.docname, f"date {after.date} is {before.docname}'s, too")
+        elif before.date > after.date:
+            warn(after.docname, f"date {after.date} is before that of {before.docname}")
+
+
+def _neighbors(series: Sequence[Article]) -> Iterable[tuple[Article, Article]]:
+    return zip(series, series[1:], strict=False)
+
+
+class SeriesPart(nodes.General, nodes.Element):
+    """A placeholder for what needs the front matter of all chapters."""
+
+
+class SeriesDirective(SphinxDirective):
+    """``{series}``: the list of all articles, ``:order: reading`` or ``newest`` first."""
+
+    option_spec: ClassVar[OptionSpec] = {
+        "order": lambda argument: directives.choice(argument, ("reading", "newest"))
+    }
+
+    def run(self) -> list[nodes.Node]:
+        """Leave the placeholder."""
+        self.env.metadata[self.env.docname]["series_list"] = "yes"
+        order = self.options.get("order", "reading")
+        return [SeriesPart(part=order, docname=self.env.docname)]
+
+
+class ComingDirective(SphinxDirective):
+    """``{coming}``: the body of a chapter that is not written yet."""
+
+    def run(self) -> list[nodes.Node]:
+        """Leave the placeholder."""
+        self.env.metadata[self.env.docname]["series_coming"] = "yes"
+        return [SeriesPart(part="coming", docname=self.env.docname)]
+
+
+def add_line(app: Sphinx, doctree: nodes.document) -> None:
+    """Put the line with number, date and neighbors under a chapter's title."""
+    docname = app.env.current_document.docname
+    title = next(iter(doctree.findall(nodes.title)), None)
+    if docname.startswith(FOLDER) and title is not None:
+        title.parent.insert(title.parent.index(title) + 1, SeriesPart(part="line", docname=docname))
+
+
+class FillSeriesParts(SphinxPostTransform):
+    """Replace the placeholders, before Sphinx resolves references."""
+
+    default_priority = 5
+
+    def run(self, **_kwargs: Any) -> None:
+        """Fill each placeholder, or drop it where there is nothing to say."""
+        series = articles(self.env)
+        for part in list(self.document.findall(SeriesPart)):
+            place = Place(part["docname"], self.env.config.root_doc)
+            part.replace_self(render(part["part"], place, series))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The page a part stands on, and the page that links lead back to."""
+
+    docname: str
+    root: str
+
+    def link(self, target: str, text: str) -> nodes.Node:
+        """Refer to another page."""
+        content = nodes.inline("", text)
+        return addnodes.pending_xref(
+            "",
+            content,
+            refdoc=self.docname,
+            refdomain="std",
+            reftype="doc",
+            reftarget=f"/{target}",
+            refexplicit=True,
+            refwarn=True,
+        )
+
+
+def render(part: str, place: Place, series: list[Article]) -> list[nodes.Node]:
+    """Render one placeholder."""
+    if part == "reading":
+        return _list(place, series, series)
+    if part == "newest":
+        return _list(place, series, sorted(series, key=lambda a: (a.date, a.number), reverse=True))
+    here = next((article for article in series if article.docname == place.docname), None)
+    if here is None:
+        return []
+    return _coming(place, here) if part == "coming" else _line(place, here, series)
+
+
+def _list(place: Place, series: list[Article], ordered: list[Article]) -> list[nodes.Node]:
+    coming = sum(article.coming for article in series)
+    total = f"{len(series)} articles: {len(series) - coming} finished, {coming} coming."
+    items = nodes.bullet_list("", classes=["series"], bullet="*")
+    for article in ordered:
+        head = nodes.paragraph("", classes=["series-head"])
+        head += nodes.inline("", str(article.number), classes=["series-number"])
+        head += [nodes.Text(" "), nodes.strong("", "", place.link(article.docname, article.title))]
+        head += [nodes.Text(" "), nodes.inline("", article.day, classes=["series-date"])]
+        if article.coming:
+            head += [nodes.Text(" "), nodes.inline("", "coming", classes=["coming"])]
+        summary = nodes.paragraph("", article.summary, classes=["series-summary"])
+        items += nodes.list_item("", head, summary)
+    return [nodes.paragraph("", total, classes=["series-total"]), items]
+
+
+def _coming(place: Place, here: Article) -> list[nodes.Node]:
+    note = nodes.paragraph("", classes=["series-coming"])
+    note += [nodes.inline("", "coming", classes=["coming"]), nodes.Text(" This article, dated ")]
+    note += nodes.Text(f"{here.day}, is announced and not yet written. ")
+    note += place.link(place.root, "All articles of the series")
+    return [nodes.paragraph("", here.summary, classes=["series-summary"]), note]
+
+
+def _line(place: Place, here: Article, series: list[Article]) -> list[nodes.Node]:
+    name = f"Chapter {here.number}" if here.number else "Opening post"
+    line = nodes.paragraph("", f"{name} · {here.day}", classes=["series-line"])
+    for before, after in _neighbors(series):
+        if after == here:
+            line += [nodes.Text(" · previous: "), place.link(before.docname, before.title)]
+            line += nodes.Text(f" ({before.day})")
+        if before == here:
+            line += [nodes.Text(" · next: "), place.link(after.docname, after.title)]
+            line += nodes.Text(f" ({after.day})")
+    return [line]
+
+
+def changed_pages(_app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Name the pages whose placeholders read differently than in the last build."""
+    series = articles(env)
+    pages: dict[str, str] = {}
+    for docname, metadata in env.metadata.items():
+        parts = [p for p in ("list", "coming") if f"series_{p}" in metadata]
+        if docname.startswith(FOLDER):
+            parts.append("line")
+        place = Place(docname, env.config.root_doc)
+        rendered = [render({"list": "reading"}.get(p, p), place, series) for p in parts]
+        if rendered:
+            pages[docname] = str(rendered)
+    before: dict[str, str] = getattr(env, "series_pages", {})
+    env.series_pages = pages  # type: ignore[attr-defined]
+    return [docname for docname, text in pages.items() if before.get(docname) != text]
+
+
+def link_feed(
+    app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None
+) -> None:
+    """Announce the feed in the head of every page."""
+    href = context["pathto"](FEED, resource=True)
+    context["metatags"] = context.get("metatags", "") + (
+        f'<link rel="alternate" type="application/atom+xml" title="{app.config.project}" '
+        f'href="{href}">'
+    )
+
+
+def write_feed(app: Sphinx, exception: Exception | None) -> None:
+    """Write the feed beside the pages."""
+    if exception is None and app.builder.format == "html":
+        path = Path(app.outdir) / FEED
+        path.write_bytes(make_feed(app.builder, articles(app.env)))
+
+
+def make_feed(builder: Builder, series: list[Article]) -> bytes:
+    """Describe the series for feed readers."""
+    config = builder.config
+    newest_first = sorted(series, key=lambda a: (a.date, a.number), reverse=True)
+    return atom_feed(
+        newest_first,
+        title=config.project,
+        author=config.author,
+        rights=config.copyright,
+        base=config.html_baseurl,
+        feed=FEED,
+        page=builder.get_target_uri,
+    )
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register directives, placeholders and the feed."""
+    app.add_node(SeriesPart)
+    app.add_directive("series", SeriesDirective)
+    app.add_directive("coming", ComingDirective)
+    app.add_post_transform(FillSeriesParts)
+    app.connect("doctree-read", add_line)
+    app.connect("env-check-consistency", check_series)
+    app.connect("env-updated", changed_pages)
+    app.connect("html-page-context", link_feed)
+    app.connect("build-finished", write_feed)
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
