@@ -128,11 +128,8 @@ class Links:
         """Name a page, as a chapter if it is one."""
         number = ".".join(map(str, self.domain.chapter(docname)))
         title = xref("std", "doc", f"/{docname}", nodes.inline(), explicit=False)
-        is_chapter = docname.startswith("chapters/") and number
-        return [
-            nodes.Text(f"Chapter {number}, " if is_chapter else ""),
-            nodes.emphasis("", "", title),
-        ]
+        chapter = f"Chapter {number}, " if number else ""
+        return [nodes.Text(chapter), nodes.emphasis("", "", title)]
 
     def number(self, label: str) -> addnodes.pending_xref:
         """Link to an equation by its number."""
@@ -156,7 +153,7 @@ class Links:
 
     def test(self, test: MarkedTest) -> nodes.Element:
         """Link to a test."""
-        docname = self.domain.data["pages"].get(test.module)
+        docname = self.domain.page_of_tests(test.module)
         text = literal(test.name)
         return xref("equations", "id", f"{docname}#{test.name}", text) if docname else text
 
@@ -189,7 +186,8 @@ def table(head: list[str], rows: Iterable[list[Inlines]]) -> nodes.table:
     def row(cells: Iterable[Inlines]) -> nodes.row:
         return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
 
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
+    # HTML fits the columns to their contents; plain text has only these widths, in characters.
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=w) for w in (10, 40, 30, 40)), cols=len(head))
     group += nodes.thead("", row([nodes.Text(text)] for text in head))
     group += nodes.tbody("", *map(row, rows))
     return nodes.table("", group, classes=["equation-index", "colwidths-auto"])

@@ -83,16 +83,14 @@ class EquationTestsDirective(SphinxDirective):
         path = tests_folder.parent / module
         # Noted before anything can go wrong, so that mending the module brings this page back.
         self.env.note_dependency(str(path))
-        domain = register(self.env)
-        tests = [test for test in domain.sources.tests if test.module == module]
+        tests = [test for test in register(self.env).sources.tests if test.module == module]
         if not tests:
             raise self.error(f"no test in {module} carries @pytest.mark.equation")
-        domain.data["pages"][module] = self.env.current_document.docname
         return [code_block(module_imports(path)), *map(self.section, tests)]
 
     def section(self, test: MarkedTest) -> nodes.section:
         """Print one test."""
-        place = checks_phrase(labels=list(test.labels))
+        place = checks_phrase(labels=list(test.labels), module=test.module)
         self.set_source_info(place)
         title = nodes.title("", "", nodes.literal(test.name, test.name))
         return nodes.section("", title, place, code_block(test.source), ids=[test.name])

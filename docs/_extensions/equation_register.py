@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+import re
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -32,6 +33,21 @@ class Equation:
     example_below: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one page has to do with equations."""
+
+    equations: tuple[Equation, ...]
+    unlabeled: tuple[tuple[int, str], ...]
+    """Line and label, if any, of each display that lacks a proper label."""
+    shown: frozenset[str]
+    """The equations whose links the page shows; ``*`` stands for all."""
+    cited: frozenset[str]
+    """The equations whose numbers the page mentions."""
+    printed: frozenset[str]
+    """The test modules whose tests the page prints."""
+
+
 class EquationDomain(Domain):
     """The register: the equations of each page, and what package and tests say about them."""
 
@@ -39,12 +55,15 @@ class EquationDomain(Domain):
     label = "Equations"
     data_version = 1
     initial_data: ClassVar[dict[str, Any]] = {
-        "equations": {},  # docname -> list of Equation
-        "shown": {},  # docname -> labels whose links the page shows; "*" stands for all
-        "pages": {},  # test module -> docname of the page that prints its tests
-        "views": {},  # docname -> what its links looked like when it was last written
+        "pages": {},  # docname -> Page
         "sources": Sources(),
+        "views": {},  # docname -> what its links looked like when it was last written
     }
+
+    @property
+    def pages(self) -> dict[str, Page]:
+        """What each page has to do with equations."""
+        return cast("dict[str, Page]", self.data["pages"])
 
     @property
     def sources(self) -> Sources:
@@ -54,8 +73,7 @@ class EquationDomain(Domain):
     @property
     def equations(self) -> list[Equation]:
         """All equations, page by page, in the order of the text."""
-        pages: dict[str, list[Equation]] = self.data["equations"]
-        return [equation for docname in sorted(pages) for equation in pages[docname]]
+        return [equation for _, page in sorted(self.pages.items()) for equation in page.equations]
 
     def equation(self, label: str) -> Equation | None:
         """Find the equation with a label."""
@@ -69,33 +87,31 @@ class EquationDomain(Domain):
         """Find the tests that check an equation."""
         return [test for test in self.sources.tests if label in test.labels]
 
-    def number(self, equation: Equation) -> str:
-        """Return the number that the page prints, without parentheses."""
+    def page_of_tests(self, module: str) -> str | None:
+        """Find the page that prints the tests of a module."""
+        return next(
+            (doc for doc, page in sorted(self.pages.items()) if module in page.printed), None
+        )
+
+    def number(self, equation: Equation) -> tuple[int, ...]:
+        """Return the number of an equation; Sphinx knows it once all pages are read."""
         numbered = self.env.toc_fignumbers.get(equation.docname, {}).get("displaymath", {})
-        node_id = nodes.make_id(f"equation-{equation.label}")
-        return ".".join(map(str, numbered.get(node_id, ())))
+        return numbered.get(nodes.make_id(f"equation-{equation.label}"), ())
 
     def chapter(self, docname: str) -> tuple[int, ...]:
-        """Return the number of a page in the reading order; empty when it has none."""
-        number: tuple[int, ...] = self.env.toc_secnumbers.get(docname, {}).get("", ())
-        return number
-
-    def note_page(self, docname: str, equations: list[Equation], shown: set[str]) -> None:
-        """Enter what a page contains and which equations' links it shows."""
-        self.data["equations"][docname] = equations
-        self.data["shown"][docname] = shown
+        """Return the number of a chapter; a page that is none has an empty one."""
+        if not re.match(self.env.config.equations_pages, docname):
+            return ()
+        return self.env.toc_secnumbers.get(docname, {}).get("", ())
 
     def clear_doc(self, docname: str) -> None:
         """Forget a page."""
-        for key in ("equations", "shown"):
-            self.data[key].pop(docname, None)
-        self.data["pages"] = {k: v for k, v in self.data["pages"].items() if v != docname}
+        self.pages.pop(docname, None)
 
     def merge_domaindata(self, docnames: Set[str], otherdata: dict[str, Any]) -> None:
         """Take over the pages that another process has read."""
-        for key in ("equations", "shown"):
-            self.data[key] |= {k: v for k, v in otherdata[key].items() if k in docnames}
-        self.data["pages"] |= {k: v for k, v in otherdata["pages"].items() if v in docnames}
+        pages = otherdata["pages"]
+        self.pages.update({docname: pages[docname] for docname in docnames if docname in pages})
 
     def resolve_xref(
         self,
@@ -123,24 +139,24 @@ class EquationDomain(Domain):
         """Offer nothing to the role ``any``."""
         return []
 
-    def view(self, labels: Iterable[str]) -> list[tuple[object, ...]]:
-        """Describe everything that the links of these equations print or point to."""
+    def view(self, page: Page) -> list[object]:
+        """Describe everything that the links of a page print or point to."""
+        everything = "*" in page.shown
+        shown = {equation.label for equation in self.equations} if everything else page.shown
         documented = self.env.domains.python_domain.objects
-        pages = self.data["pages"]
-        everything = "*" in labels
-        view: list[tuple[object, ...]] = []
-        for label in sorted({e.label for e in self.equations} if everything else labels):
+        view: list[object] = []
+        for label in sorted(shown | page.cited):
             equation = self.equation(label)
-            functions = [found.name for found in self.implementations(label)]
-            view.append(
-                (label, [(n, n in documented and documented[n].docname) for n in functions])
-            )
-            view.append(tuple((test.id, pages.get(test.module)) for test in self.tests(label)))
+            view += [label, equation and (equation.docname, self.number(equation))]
+            if label not in shown:
+                continue
+            for found in self.implementations(label):
+                view += [found.name, found.name in documented and documented[found.name].docname]
+            for test in self.tests(label):
+                view += [test.id, self.page_of_tests(test.module)]
             if equation:
-                docname = equation.docname
-                title = self.env.titles[docname].astext()
-                view.append((docname, self.chapter(docname), title, self.number(equation)))
-                view.append((equation.kind, equation.example, everything and equation.latex))
+                view += [self.env.titles[equation.docname].astext(), self.chapter(equation.docname)]
+                view += [equation.kind, equation.example, everything and equation.latex]
         return view
 
 

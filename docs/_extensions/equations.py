@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx import addnodes
 from sphinx.directives.patches import MathDirective
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
@@ -29,7 +30,7 @@ from sphinx_proof.nodes import proof_node
 
 from . import equation_places as places
 from .equation_links import FillPlaces
-from .equation_register import Equation, EquationDomain, register
+from .equation_register import Equation, EquationDomain, Page, register
 from .equation_sources import read_sources
 
 if TYPE_CHECKING:
@@ -76,37 +77,42 @@ class CollectEquations(SphinxTransform):
         """Walk over the page once it is parsed."""
         docname = self.env.current_document.docname
         is_chapter = re.match(self.config.equations_pages, docname)
-        found = []
+        equations, unlabeled = [], []
         for node in list(self.document.findall(nodes.math_block)):
             label = node.get("label") or ""
             if label.startswith(PREFIX):
-                example, below = nearest_example(node)
-                if example and not example["ids"]:
-                    example["ids"].append(f"example-{label}")
-                example_id = example["ids"][0] if example else ""
-                found.append(
-                    Equation(
-                        label=label,
-                        docname=docname,
-                        line=node.line or 0,
-                        latex=node.astext(),
-                        kind=node.get("kind", ""),
-                        example=example_id,
-                        example_below=below,
-                    )
-                )
+                equations.append(equation_of(node, docname))
                 links = places.equation_line(labels=[label])
                 links.source, links.line = node.source, node.line
                 node.parent.insert(node.parent.index(node) + 1, links)
             elif is_chapter and not any(isinstance(parent, ASIDES) for parent in ancestors(node)):
                 # MyST gives an amsmath environment a random label: it has none of its own.
-                got = f"; got {label}" if label and "amsmath" not in node["classes"] else ""
-                message = (
-                    "a display outside proofs, exercises and solutions needs a label eq-<topic>"
-                )
-                warn("label", message + got, node)
-        marked = self.document.findall(places.Place)
-        register(self.env).note_page(docname, found, {e for p in marked for e in p["labels"]})
+                unlabeled.append((node.line or 0, "" if "amsmath" in node["classes"] else label))
+        marked = list(self.document.findall(places.Place))
+        references = self.document.findall(addnodes.pending_xref)
+        register(self.env).pages[docname] = Page(
+            tuple(equations),
+            tuple(unlabeled),
+            shown=frozenset(label for place in marked for label in place["labels"]),
+            cited=frozenset(ref["reftarget"] for ref in references if ref["reftype"] == "eq"),
+            printed=frozenset(p["module"] for p in marked if isinstance(p, places.checks_phrase)),
+        )
+
+
+def equation_of(node: nodes.math_block, docname: str) -> Equation:
+    """Describe an equation; the example that checks it gets an id to link to."""
+    example, below = nearest_example(node)
+    if example and not example["ids"]:
+        example["ids"].append(f"example-{node['label']}")
+    return Equation(
+        label=node["label"],
+        docname=docname,
+        line=node.line or 0,
+        latex=node.astext(),
+        kind=node.get("kind", ""),
+        example=example["ids"][0] if example else "",
+        example_below=below,
+    )
 
 
 def ancestors(node: nodes.Node) -> Iterator[nodes.Element]:
@@ -158,6 +164,10 @@ def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
     Sphinx's consistency check would be skipped by a build that has nothing to read.
     """
     domain = register(env)
+    for docname, page in sorted(domain.pages.items()):
+        for line, label in page.unlabeled:
+            message = "a display outside proofs, exercises and solutions needs a label eq-<topic>"
+            warn("label", message + (f"; got {label}" if label else ""), (docname, line))
     package = Path(app.config.equations_package).name
     placed = defaultdict(list)
     for equation in domain.equations:
@@ -189,19 +199,18 @@ def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
             if label not in placed:
                 message = f"{test.name} checks an equation that no page has: {label}"
                 warn("unknown", message, f"{test.path}:{line}")
-    for module in sorted(
-        {test.module for test in domain.sources.tests} - set(domain.data["pages"])
-    ):
-        page = f"reference/tests/{Path(module).stem}.md"
-        message = f"write {page} with a title and the directive {{equation-tests}} {module}"
-        warn("page", f"no page prints the equation tests of {module}: {message}", None)
+    for module in sorted({test.module for test in domain.sources.tests}):
+        if domain.page_of_tests(module) is None:
+            stub = f"reference/tests/{Path(module).stem}.md"
+            message = f"write {stub} with a title and the directive {{equation-tests}} {module}"
+            warn("page", f"no page prints the equation tests of {module}: {message}", None)
     return []
 
 
 def outdated_links(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """After numbering: name the pages whose links look different from when they were written."""
     domain = register(env)
-    views = {docname: domain.view(labels) for docname, labels in domain.data["shown"].items()}
+    views = {docname: domain.view(page) for docname, page in domain.pages.items()}
     changed = [docname for docname in views if views[docname] != domain.data["views"].get(docname)]
     domain.data["views"] = views
     return changed
