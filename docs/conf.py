@@ -39,6 +39,7 @@ extensions = [
     "_extensions.measurements",
     "_extensions.proofs",
     "_extensions.pyfigures",
+    "_extensions.reference",
     "_extensions.series",
     "_extensions.versions",
 ]
@@ -61,13 +62,14 @@ copybutton_prompt_is_regexp = True
 codeautolink_concat_default = True
 
 # Reference
-autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_default_options = {"members": True, "member-order": "bysource", "ignore-module-all": True}
+add_module_names = False
+autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 typehints_formatter = ArrayTypes()
-typehints_defaults = "comma"
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3.11", "_inventories/python.inv"),
     "numpy": ("https://numpy.org/doc/stable", "_inventories/numpy.inv"),

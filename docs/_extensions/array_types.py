@@ -1,13 +1,13 @@
 """Readable array types: ``NDArray[floating]``, linked, where Python expands aliases beyond reading.
 
 ``ArrayLike`` is a union of eight private types and ``NDArray[np.float64]`` a shape and a dtype of
-``ndarray``. The reference prints the names the source uses. `ArrayTypes` serves
-sphinx-autodoc-typehints, which renders the parameters of functions; autodoc, which renders the
-fields of dataclasses, gets the same names by `shorten_fields`.
+``ndarray``. The reference prints the names that the source uses (`ArrayTypes`), and to each adds
+what only the docstring knows, the shape (`add_shapes`).
 """
 
 from __future__ import annotations
 
+import re
 import types
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
@@ -64,6 +64,35 @@ def _scalar(scalar: Any) -> str:
     return f":py:obj:`~numpy.{(get_origin(scalar) or scalar).__name__}`"
 
 
-def setup(_app: Sphinx) -> ExtensionMetadata:
-    """Nothing to register: the configuration holds the formatter."""
+# "array_like of int, shape (n,)": the words after the type, which an annotation cannot say.
+ARRAY = re.compile(r"(?:array_like|ndarray)(?P<more>\b.*)")
+SHAPE = re.compile(r".*?(?P<more>, shape\b.*)")
+TYPE = re.compile(r":type (?P<name>\w+): (?P<text>.*)")
+HINT = ":sphinx_autodoc_typehints_type:"
+
+
+def add_shapes(
+    _app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]
+) -> None:
+    """Make one type of the two that each parameter has: the annotation's and the docstring's.
+
+    Napoleon has written the docstring's, of which Sphinx would link every word, and
+    sphinx-autodoc-typehints has written the annotation's, which would not be shown.
+    """
+    types_found = [(i, match) for i, line in enumerate(lines) if (match := TYPE.match(line))]
+    hints = {m["name"]: i for i, m in types_found if m["text"].startswith(HINT)}
+    for i, match in reversed(types_found):
+        name, text = match["name"], match["text"]
+        if i in hints.values() or name not in hints:
+            continue
+        more = ARRAY.match(text) or SHAPE.match(text)
+        if more:
+            lines[hints[name]] += more["more"].replace("*", r"\*")
+        del lines[i]
+        hints = {key: at - (at > i) for key, at in hints.items()}
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Join the types after napoleon (500) and sphinx-autodoc-typehints (500) wrote theirs."""
+    app.connect("autodoc-process-docstring", add_shapes, priority=600)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
