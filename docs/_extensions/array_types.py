@@ -65,8 +65,8 @@ def _scalar(scalar: Any) -> str:
 
 
 # "array_like of int, shape (n,)": the words after the type, which an annotation cannot say.
-ARRAY = re.compile(r"(?:array_like|ndarray)(?P<more>\b.*)")
-SHAPE = re.compile(r".*?(?P<more>, shape\b.*)")
+ARRAY = re.compile(r"(?:array_like|ndarray)\b(?P<of> of (?P<dtype>\w+))?(?P<more>.*)")
+SHAPE = re.compile(r".*?(?P<of>)(?P<dtype>)(?P<more>, shape\b.*)")
 TYPE = re.compile(r":type (?P<name>\w+): (?P<text>.*)")
 HINT = ":sphinx_autodoc_typehints_type:"
 
@@ -85,9 +85,11 @@ def add_shapes(
         name, text = match["name"], match["text"]
         if i in hints.values() or name not in hints:
             continue
-        more = ARRAY.match(text) or SHAPE.match(text)
-        if more:
-            lines[hints[name]] += more["more"].replace("*", r"\*")
+        words = ARRAY.match(text) or SHAPE.match(text)
+        if words:
+            known = words["dtype"] is None or words["dtype"] in lines[hints[name]]
+            more = words["more"] if known else words["of"] + words["more"]
+            lines[hints[name]] += more.replace("*", r"\*")
         del lines[i]
         hints = {key: at - (at > i) for key, at in hints.items()}
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Sequence
 
-    from _extensions.series import Article
+    from _extensions.articles import Article
 
 ATOM = "http://www.w3.org/2005/Atom"
 
@@ -24,6 +24,7 @@ def atom_feed(
     rights: str,
     base: str,
     feed: str,
+    front: str,
     page: Callable[[str], str],
 ) -> bytes:
     """Write the feed; links are absolute if ``base`` is a URL and relative to the feed if empty.
@@ -31,8 +32,8 @@ def atom_feed(
     Nothing in it depends on when or where it is made: identifiers come from the title and the
     names of the pages, times from the articles' dates.
     """
-    if not series:
-        return b""
+    # Without its slash the last part of a base would be taken for a page and dropped.
+    base = f"{base.rstrip('/')}/" if base else ""
     space = uuid.uuid5(uuid.NAMESPACE_URL, title)
     ET.register_namespace("", ATOM)
     root = ET.Element(f"{{{ATOM}}}feed", {"{http://www.w3.org/XML/1998/namespace}lang": "en"})
@@ -42,7 +43,7 @@ def atom_feed(
     _add(_add(root, "author"), "name", author)
     _add(root, "rights", rights)
     _add(root, "link", rel="self", type="application/atom+xml", href=urljoin(base, feed))
-    _add(root, "link", rel="alternate", type="text/html", href=urljoin(base, page("index")))
+    _add(root, "link", rel="alternate", type="text/html", href=urljoin(base, front))
     for article in series:
         entry = _add(root, "entry")
         _add(entry, "id", uuid.uuid5(space, article.docname).urn)
@@ -53,7 +54,7 @@ def atom_feed(
         _add(entry, "category", term="coming" if article.coming else "finished")
         _add(entry, "summary", article.summary)
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, "unicode")}\n'.encode()
 
 
 def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.Element:

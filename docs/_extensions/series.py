@@ -9,121 +9,27 @@ placeholders would read differently is written again even if its own source is u
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from babel.dates import format_date
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from _extensions.articles import FOLDER, Article, articles, check_series, neighbors
 from _extensions.feed import atom_feed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from sphinx.application import Sphinx
     from sphinx.builders import Builder
     from sphinx.environment import BuildEnvironment
     from sphinx.util.typing import ExtensionMetadata, OptionSpec
 
-FOLDER = "chapters/"
 FEED = "feed.xml"
-STATUSES = ("finished", "coming")
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Article:
-    """What the front matter of one chapter says."""
-
-    number: int
-    date: dt.date
-    title: str
-    summary: str
-    coming: bool
-    docname: str
-
-    @property
-    def day(self) -> str:
-        """The date as a reader writes it."""
-        return str(format_date(self.date, "long", locale="en_US"))
-
-
-class ArticleError(ValueError):
-    """A front matter that does not describe an article."""
-
-
-def read_article(docname: str, title: str, metadata: dict[str, Any]) -> Article:
-    """Make an article of a page's front matter, or say what is wrong with it."""
-    missing = [key for key in ("number", "date", "status", "summary") if not metadata.get(key)]
-    if missing or not title:
-        raise ArticleError(f"front matter lacks {', '.join(missing or ['title'])}")
-    status = metadata["status"]
-    if status not in STATUSES:
-        raise ArticleError(f"status must be {' or '.join(STATUSES)}; got {status!r}")
-    try:
-        number, date = int(metadata["number"]), dt.date.fromisoformat(str(metadata["date"]))
-    except ValueError as error:
-        raise ArticleError(f"number must be whole and date YYYY-MM-DD; {error}") from error
-    stem = docname.removeprefix(FOLDER)
-    if not stem.startswith(f"{number:02d}-"):
-        raise ArticleError(f"number {number} belongs to a file {number:02d}-….md; this is {stem}")
-    summary = " ".join(str(metadata["summary"]).split())
-    return Article(number, date, title, summary, status == "coming", docname)
-
-
-def articles(env: BuildEnvironment) -> list[Article]:
-    """All valid articles in reading order."""
-    found = []
-    for docname in _chapters(env):
-        try:
-            found.append(_article(env, docname))
-        except ArticleError:
-            continue  # reported by check_series, each time
-    return sorted(found, key=lambda article: (article.number, article.docname))
-
-
-def _chapters(env: BuildEnvironment) -> list[str]:
-    return sorted(docname for docname in env.found_docs if docname.startswith(FOLDER))
-
-
-def _article(env: BuildEnvironment, docname: str) -> Article:
-    title = env.titles[docname].astext() if docname in env.titles else ""
-    return read_article(docname, title, env.metadata[docname])
-
-
-def check_series(_app: Sphinx, env: BuildEnvironment) -> None:
-    """Warn of front matter that is wrong by itself or contradicts another chapter's."""
-
-    def warn(docname: str, message: str) -> None:
-        logger.warning(message, location=(docname, 1), type="series", subtype="front_matter")
-
-    for docname in _chapters(env):
-        try:
-            _article(env, docname)
-        except ArticleError as error:
-            warn(docname, str(error))
-        if env.metadata[docname].get("series_coming") and (
-            env.metadata[docname].get("status") == "finished"
-        ):
-            warn(docname, "status is finished, but the body is {coming}")
-    for before, after in _neighbors(articles(env)):
-        if before.number == after.number:
-            warn(after.docname, f"number {after.number} is {before.docname}'s, too")
-        elif before.date == after.date:
-            warn(after.docname, f"date {after.date} is {before.docname}'s, too")
-        elif before.date > after.date:
-            warn(after.docname, f"date {after.date} is before that of {before.docname}")
-
-
-def _neighbors(series: Sequence[Article]) -> Iterable[tuple[Article, Article]]:
-    return zip(series, series[1:], strict=False)
 
 
 class SeriesPart(nodes.General, nodes.Element):
@@ -139,7 +45,7 @@ class SeriesDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Leave the placeholder."""
-        self.env.metadata[self.env.docname]["series_list"] = "yes"
+        self.env.metadata[self.env.docname]["series_reading"] = "yes"
         order = self.options.get("order", "reading")
         return [SeriesPart(part=order, docname=self.env.docname)]
 
@@ -235,7 +141,7 @@ def _coming(place: Place, here: Article) -> list[nodes.Node]:
 def _line(place: Place, here: Article, series: list[Article]) -> list[nodes.Node]:
     name = f"Chapter {here.number}" if here.number else "Opening post"
     line = nodes.paragraph("", f"{name} · {here.day}", classes=["series-line"])
-    for before, after in _neighbors(series):
+    for before, after in neighbors(series):
         if after == here:
             line += [nodes.Text(" · previous: "), place.link(before.docname, before.title)]
             line += nodes.Text(f" ({before.day})")
@@ -250,34 +156,37 @@ def changed_pages(_app: Sphinx, env: BuildEnvironment) -> list[str]:
     series = articles(env)
     pages: dict[str, str] = {}
     for docname, metadata in env.metadata.items():
-        parts = [p for p in ("list", "coming") if f"series_{p}" in metadata]
+        parts = [p for p in ("reading", "coming") if f"series_{p}" in metadata]
         if docname.startswith(FOLDER):
             parts.append("line")
         place = Place(docname, env.config.root_doc)
-        rendered = [render({"list": "reading"}.get(p, p), place, series) for p in parts]
-        if rendered:
-            pages[docname] = str(rendered)
+        if parts:
+            rendered = (node for p in parts for node in render(p, place, series))
+            pages[docname] = "".join(node.pformat() for node in rendered)
     before: dict[str, str] = getattr(env, "series_pages", {})
     env.series_pages = pages  # type: ignore[attr-defined]
     return [docname for docname, text in pages.items() if before.get(docname) != text]
 
 
 def link_feed(
-    app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None
+    app: Sphinx,
+    _page: str,
+    _template: str,
+    context: dict[str, Any],
+    _doctree: nodes.document | None,
 ) -> None:
     """Announce the feed in the head of every page."""
     href = context["pathto"](FEED, resource=True)
     context["metatags"] = context.get("metatags", "") + (
-        f'<link rel="alternate" type="application/atom+xml" title="{app.config.project}" '
-        f'href="{href}">'
+        '<link rel="alternate" type="application/atom+xml" '
+        f'title="{escape(app.config.project)}" href="{href}">'
     )
 
 
 def write_feed(app: Sphinx, exception: Exception | None) -> None:
     """Write the feed beside the pages."""
-    if exception is None and app.builder.format == "html":
-        path = Path(app.outdir) / FEED
-        path.write_bytes(make_feed(app.builder, articles(app.env)))
+    if exception is None and app.builder.format == "html" and (series := articles(app.env)):
+        (Path(app.outdir) / FEED).write_bytes(make_feed(app.builder, series))
 
 
 def make_feed(builder: Builder, series: list[Article]) -> bytes:
@@ -291,6 +200,7 @@ def make_feed(builder: Builder, series: list[Article]) -> bytes:
         rights=config.copyright,
         base=config.html_baseurl,
         feed=FEED,
+        front=builder.get_target_uri(config.root_doc),
         page=builder.get_target_uri,
     )
 
@@ -302,8 +212,14 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("coming", ComingDirective)
     app.add_post_transform(FillSeriesParts)
     app.connect("doctree-read", add_line)
-    app.connect("env-check-consistency", check_series)
+    # env-check-consistency would be skipped when nothing changed, and the warning with it.
+    app.connect("env-updated", check_series)
     app.connect("env-updated", changed_pages)
     app.connect("html-page-context", link_feed)
     app.connect("build-finished", write_feed)
-    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "version": "1",
+        "env_version": 1,
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

@@ -1,0 +1,111 @@
+"""The articles of the series, as the front matter of the chapters describes them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from babel.dates import format_date
+from sphinx.util import logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+FOLDER = "chapters/"
+STATUSES = ("finished", "coming")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """What the front matter of one chapter says."""
+
+    number: int
+    date: dt.date
+    title: str
+    summary: str
+    coming: bool
+    docname: str
+
+    @property
+    def day(self) -> str:
+        """The date as a reader writes it."""
+        return str(format_date(self.date, "long", locale="en_US"))
+
+
+class ArticleError(ValueError):
+    """A front matter that does not describe an article."""
+
+
+def read_article(docname: str, title: str, metadata: dict[str, Any]) -> Article:
+    """Make an article of a page's front matter, or say what is wrong with it."""
+    required = ("number", "date", "status", "summary")
+    missing = [key for key in required if not str(metadata.get(key, "")).strip()]
+    if missing or not title:
+        raise ArticleError(f"front matter lacks {', '.join(missing or ['title'])}")
+    status = metadata["status"]
+    if status not in STATUSES:
+        raise ArticleError(f"status must be {' or '.join(STATUSES)}; got {status!r}")
+    try:
+        number, date = int(metadata["number"]), dt.date.fromisoformat(str(metadata["date"]))
+    except ValueError as error:
+        raise ArticleError(f"number must be whole and date YYYY-MM-DD; {error}") from error
+    stem = docname.removeprefix(FOLDER)
+    if not stem.startswith(f"{number:02d}-"):
+        raise ArticleError(f"number {number} belongs to a file {number:02d}-….md; this is {stem}")
+    summary = " ".join(str(metadata["summary"]).split())
+    return Article(number, date, title, summary, status == "coming", docname)
+
+
+def articles(env: BuildEnvironment) -> list[Article]:
+    """All valid articles in reading order."""
+    found = []
+    for docname in _chapters(env):
+        try:
+            found.append(_article(env, docname))
+        except ArticleError:
+            continue  # reported by check_series, each time
+    return sorted(found, key=lambda article: (article.number, article.docname))
+
+
+def _chapters(env: BuildEnvironment) -> list[str]:
+    return sorted(docname for docname in env.found_docs if docname.startswith(FOLDER))
+
+
+def _article(env: BuildEnvironment, docname: str) -> Article:
+    title = env.titles[docname].astext() if docname in env.titles else ""
+    return read_article(docname, title, env.metadata[docname])
+
+
+def check_series(_app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of front matter that is wrong by itself or contradicts another chapter's."""
+
+    def warn(docname: str, message: str) -> None:
+        logger.warning(message, location=(docname, 1), type="series", subtype="front_matter")
+
+    for docname in _chapters(env):
+        try:
+            _article(env, docname)
+        except ArticleError as error:
+            warn(docname, str(error))
+        if env.metadata[docname].get("series_coming") and (
+            env.metadata[docname].get("status") == "finished"
+        ):
+            warn(docname, "status is finished, but the body is {coming}")
+    for before, after in neighbors(articles(env)):
+        if before.number == after.number:
+            warn(after.docname, f"number {after.number} is {before.docname}'s, too")
+        elif before.date == after.date:
+            warn(after.docname, f"date {after.date} is {before.docname}'s, too")
+        elif before.date > after.date:
+            warn(after.docname, f"date {after.date} is before that of {before.docname}")
+
+
+def neighbors(series: list[Article]) -> Iterable[tuple[Article, Article]]:
+    """Pairs of an article and the next."""
+    return itertools.pairwise(series)

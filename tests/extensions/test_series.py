@@ -1,0 +1,234 @@
+import re
+import uuid
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urljoin
+from xml.etree import ElementTree as ET
+
+import pytest
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
+
+DOCS = Path(__file__).parents[2] / "docs"
+A = "{http://www.w3.org/2005/Atom}"
+FRONT = """\
+# Front
+
+```{series}
+```
+
+```{series}
+:order: newest
+```
+
+```{toctree}
+:glob:
+
+chapters/*
+other
+```
+"""
+
+
+def chapter(position: int, **changes: str | None) -> str:
+    """Write one chapter; a change of None leaves the key out."""
+    front = {
+        "title": f"Chapter about {position}",
+        "number": f"{position}",
+        "date": f"2026-03-{position + 1:02d}",
+        "status": "coming",
+        "summary": f"Summary of {position}, with < & >.",
+    }
+    lines = [f"{key}: {value}" for key, value in (front | changes).items() if value is not None]
+    return "\n".join(["---", *lines, "---", "", "```{coming}", "```", ""])
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Lay out a toy book of four chapters."""
+    source = tmp_path / "docs"
+    (source / "chapters").mkdir(parents=True)
+    (source / "conf.py").write_text(
+        'project = "Toy & Co"\nauthor = "Somebody"\nhtml_theme = "basic"\n'
+        'extensions = ["myst_parser", "_extensions.series"]\nmyst_title_to_header = True\n'
+    )
+    (source / "index.md").write_text(FRONT)
+    (source / "other.md").write_text("# Other\n")
+    for number in range(4):
+        (source / "chapters" / f"{number:02d}-topic.md").write_text(chapter(number))
+    return source
+
+
+def build(source: Path, *, parallel: int = 1, **config: str) -> tuple[Path, str, set[str]]:
+    """Build the toy; return the output, the warnings and the pages that were written."""
+    warnings = source.parent / "warnings.txt"
+    written: set[str] = set()
+    out = source.parent / f"html{parallel}"
+    with docutils_namespace(), warnings.open("w") as stream:
+        app = Sphinx(
+            str(source),
+            str(source),
+            str(out),
+            str(source.parent / f"doctrees{parallel}"),
+            "html",
+            confoverrides=config,
+            status=None,
+            warning=stream,
+            parallel=parallel,
+        )
+        app.connect("doctree-resolved", lambda _app, _tree, docname: written.add(docname))
+        app.build()
+    return out, re.sub(r"\x1b\[[0-9;]*m", "", warnings.read_text()), written
+
+
+def links(html: str) -> list[str]:
+    """Targets of the entries of the series' lists."""
+    return re.findall(r'<strong><a class="reference internal" href="([^"]+)"', html)
+
+
+def test_index_in_both_orders(book: Path) -> None:
+    out, said, _ = build(book)
+    assert said == ""
+    html = (out / "index.html").read_text()
+    reading = [f"chapters/{n:02d}-topic.html" for n in range(4)]
+    assert links(html) == reading + reading[::-1]
+    assert html.count("4 articles: 0 finished, 4 coming.") == 2
+    assert html.count("Summary of 2, with &lt; &amp; &gt;.") == 2
+    assert html.count('<span class="coming">coming</span>') == 8
+    assert "March 3, 2026" in html
+
+
+def test_chapter_has_its_line_and_the_body_of_a_coming_one(book: Path) -> None:
+    (book / "chapters/02-topic.md").write_text(
+        chapter(2, status="finished").replace("```{coming}\n```", "Text.")
+    )
+    out, said, _ = build(book)
+    assert said == ""
+    coming = (out / "chapters/01-topic.html").read_text()
+    assert re.search(r'series-line">Chapter 1 · March 2, 2026 · previous: <a [^>]*href="00', coming)
+    assert re.search(r'next: <a [^>]*href="02-topic.html".*\(March 3, 2026\)', coming)
+    assert "Summary of 1" in coming
+    assert re.search(r'not yet written. <a class="reference internal" href="../index.html"', coming)
+    finished = (out / "chapters/02-topic.html").read_text()
+    assert "not yet written" not in finished
+    assert "Opening post · March 1, 2026 · next" in (out / "chapters/00-topic.html").read_text()
+    assert "3 coming." in (out / "index.html").read_text()
+
+
+def test_a_new_file_is_all_that_a_chapter_needs(book: Path) -> None:
+    build(book)
+    (book / "chapters/04-new.md").write_text(chapter(4))
+    out, said, written = build(book)
+    assert said == ""
+    assert {"index", "chapters/04-new", "chapters/03-topic"} <= written
+    assert links((out / "index.html").read_text())[4] == "chapters/04-new.html"
+    assert "04-new.html" in (out / "chapters/03-topic.html").read_text()
+    assert len(ET.parse(out / "feed.xml").findall(f"{A}entry")) == 5
+
+
+def test_a_changed_summary_refreshes_what_shows_it_and_no_more(book: Path) -> None:
+    build(book)
+    assert build(book)[2] == set()
+    (book / "chapters/02-topic.md").write_text(chapter(2, summary="Another one."))
+    out, _, written = build(book)
+    assert written == {"index", "chapters/02-topic"}
+    assert (out / "index.html").read_text().count("Another one.") == 2
+    assert "Another one." in (out / "feed.xml").read_text()
+
+
+def test_a_changed_title_refreshes_the_neighbors(book: Path) -> None:
+    build(book)
+    (book / "chapters/02-topic.md").write_text(chapter(2, title="A new name"))
+    out, _, written = build(book)
+    assert {"index", "chapters/01-topic", "chapters/02-topic", "chapters/03-topic"} <= written
+    assert "A new name" in (out / "chapters/01-topic.html").read_text()
+
+
+def test_parallel_and_serial_builds_agree(book: Path) -> None:
+    for number in range(4, 9):
+        (book / "chapters" / f"{number:02d}-topic.md").write_text(chapter(number))
+    serial, parallel = build(book)[0], build(book, parallel=2)[0]
+    pages = [path.relative_to(serial) for path in serial.rglob("*.html")] + [Path("feed.xml")]
+    assert len(pages) > 9
+    for page in pages:
+        assert (serial / page).read_bytes() == (parallel / page).read_bytes(), page
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"summary": None}, "front matter lacks summary"),
+        ({"date": None, "status": None}, "front matter lacks date, status"),
+        ({"status": "draft"}, "status must be finished or coming; got 'draft'"),
+        ({"status": "finished"}, "status is finished, but the body is {coming}"),
+        ({"number": "two"}, "number must be whole"),
+        ({"date": "'March 3'"}, "date YYYY-MM-DD"),
+        ({"number": "1"}, "number 1 belongs to a file 01-….md; this is 02-topic"),
+        ({"date": "2026-03-02"}, "date 2026-03-02 is chapters/01-topic's, too"),
+        ({"date": "2026-03-01"}, "date 2026-03-01 is before that of chapters/01-topic"),
+    ],
+)
+def test_wrong_front_matter_is_a_located_warning_each_time(
+    book: Path, changes: dict[str, str | None], message: str
+) -> None:
+    (book / "chapters/02-topic.md").write_text(chapter(2, **changes))
+    for _ in range(2):  # the second build reads nothing again and must not forget
+        said = build(book)[1]
+        assert message in said
+        assert "chapters/02-topic.md:1: WARNING" in said
+        assert "[series.front_matter]" in said
+
+
+def test_duplicate_number(book: Path) -> None:
+    (book / "chapters/02-twin.md").write_text(chapter(2, date="2026-03-13"))
+    said = build(book)[1]
+    assert "02-twin.md:1: WARNING: number 2 is chapters/02-topic's, too" in said
+
+
+def check_feed(path: Path, base: str) -> ET.Element:
+    """Check what RFC 4287 requires of a feed and its entries, and that links lead to pages."""
+    root = ET.parse(path).getroot()
+    assert root.tag == f"{A}feed"
+    seen = set()
+    for element in (root, *root.findall(f"{A}entry")):
+        for tag in ("id", "title", "updated"):  # exactly one each
+            (found,) = element.findall(f"{A}{tag}")
+            assert found.text
+        assert uuid.UUID(element.findtext(f"{A}id")).version == 5
+        seen.add(element.findtext(f"{A}id"))
+        stamp = datetime.fromisoformat(element.findtext(f"{A}updated", "").replace("Z", "+00:00"))
+        assert stamp.tzinfo is not None
+        (alternate,) = [e for e in element.findall(f"{A}link") if e.get("rel") == "alternate"]
+        href = alternate.get("href", "")
+        assert href.startswith(base)
+        assert (path.parent / href.removeprefix(base)).is_file()
+    assert root.findtext(f"{A}author/{A}name")
+    (self_link,) = [e for e in root.findall(f"{A}link") if e.get("rel") == "self"]
+    assert self_link.get("href") == urljoin(base, "feed.xml")
+    assert len(seen) == 1 + len(root.findall(f"{A}entry"))
+    for entry in root.findall(f"{A}entry"):
+        assert entry.findtext(f"{A}summary")
+    return root
+
+
+@pytest.mark.parametrize("base", ["", "https://example.org/en/latest"])
+def test_feed_is_valid_and_newest_first(book: Path, base: str) -> None:
+    out, _, _ = build(book, html_baseurl=base)
+    root = check_feed(out / "feed.xml", f"{base}/" if base else "")
+    times = [entry.findtext(f"{A}updated") for entry in root.findall(f"{A}entry")]
+    assert times == sorted(times, key=str, reverse=True)
+    assert root.findtext(f"{A}updated") == times[0] == "2026-03-04T00:00:00Z"
+    terms = {e.get("term") for e in root.iter(f"{A}category")}
+    assert terms == {"coming"}
+
+
+def test_every_page_announces_the_feed(book: Path) -> None:
+    out, _, _ = build(book)
+    tag = '<link rel="alternate" type="application/atom+xml" title="Toy &amp; Co" href="{}">'
+    assert tag.format("feed.xml") in (out / "index.html").read_text()
+    assert tag.format("../feed.xml") in (out / "chapters/01-topic.html").read_text()
+
+
+def test_the_book_has_its_fifteen_articles() -> None:
+    files = sorted(path.stem for path in (DOCS / "chapters").glob("*.md"))
+    assert [name[:2] for name in files] == [f"{number:02d}" for number in range(15)]
