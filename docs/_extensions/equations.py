@@ -7,14 +7,13 @@ example stands in the same section. Whatever is left over on either side is a wa
 every build until it is mended.
 
 `equation_sources` reads the package and the tests, `equation_register` keeps what was found,
-`equation_links` writes the links into the pages; this module reads the equations of a page, warns,
-and keeps incremental builds up to date.
+`equation_checks` finds what is missing, `equation_places` and `equation_links` write the links into
+the pages; this module reads the equations of a page and keeps incremental builds up to date.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,6 +28,7 @@ from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solut
 from sphinx_proof.nodes import proof_node
 
 from . import equation_places as places
+from .equation_checks import problems
 from .equation_links import FillPlaces
 from .equation_register import Equation, EquationDomain, Page, register
 from .equation_sources import read_sources
@@ -44,11 +44,6 @@ KINDS = ("definition", "step", "identity")
 PREFIX = "eq-"
 # Here a display may go without a label: it belongs to an argument, not to the book's equations.
 ASIDES = (proof_node, exercise_node, exercise_enumerable_node, solution_node)
-
-
-def warn(subtype: str, message: str, location: nodes.Node | tuple[str, int] | str | None) -> None:
-    """Warn at a node, a ``(docname, line)`` or a ``path:line``."""
-    logger.warning(message, location=location, type="equations", subtype=subtype)
 
 
 class EquationDirective(MathDirective):
@@ -163,47 +158,9 @@ def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
 
     Sphinx's consistency check would be skipped by a build that has nothing to read.
     """
-    domain = register(env)
-    for docname, page in sorted(domain.pages.items()):
-        for line, label in page.unlabeled:
-            message = "a display outside proofs, exercises and solutions needs a label eq-<topic>"
-            warn("label", message + (f"; got {label}" if label else ""), (docname, line))
     package = Path(app.config.equations_package).name
-    placed = defaultdict(list)
-    for equation in domain.equations:
-        placed[equation.label].append(equation)
-    for label, (first, *others) in sorted(placed.items()):
-        implemented, tested = domain.implementations(label), domain.tests(label)
-        where = (first.docname, first.line)
-        for other in others:
-            message = (
-                f"duplicate equation {label}; it stands in {first.docname}, line {first.line}, too"
-            )
-            warn("duplicate", message, (other.docname, other.line))
-        if not implemented and not first.kind:
-            message = f"nothing in {package} says 'Implements :eq:`{label}`.', and it has no :kind:"
-            warn("unimplemented", f"equation {label}: {message}", where)
-        elif not implemented and not tested and not first.example:
-            message = f"the {first.kind} has neither a test nor an executed example in its section"
-            warn("unchecked", f"equation {label}: {message}", where)
-        if implemented and not tested:
-            found = implemented[0]
-            message = f'{found.name}: no test carries @pytest.mark.equation("{label}")'
-            warn("untested", message, f"{found.path}:{found.line}")
-    for found in domain.sources.implementations:
-        if found.label not in placed:
-            message = f"{found.name} implements an equation that no page has: {found.label}"
-            warn("unknown", message, f"{found.path}:{found.line}")
-    for test in domain.sources.tests:
-        for label, line in test.markers:
-            if label not in placed:
-                message = f"{test.name} checks an equation that no page has: {label}"
-                warn("unknown", message, f"{test.path}:{line}")
-    for module in sorted({test.module for test in domain.sources.tests}):
-        if domain.page_of_tests(module) is None:
-            stub = f"reference/tests/{Path(module).stem}.md"
-            message = f"write {stub} with a title and the directive {{equation-tests}} {module}"
-            warn("page", f"no page prints the equation tests of {module}: {message}", None)
+    for subtype, message, location in problems(register(env), package):
+        logger.warning(message, location=location, type="equations", subtype=subtype)
     return []
 
 
