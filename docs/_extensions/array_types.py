@@ -87,7 +87,8 @@ def add_shapes(
             continue
         words = ARRAY.match(text) or SHAPE.match(text)
         if words:
-            known = words["dtype"] is None or words["dtype"] in lines[hints[name]]
+            dtype = words["dtype"]
+            known = not dtype or re.search(rf"\b{dtype}\b", lines[hints[name]])
             more = words["more"] if known else words["of"] + words["more"]
             lines[hints[name]] += more.replace("*", r"\*")
         del lines[i]
