@@ -48,7 +48,8 @@ def mark_docstring(
     def roles(sentence: re.Match[str]) -> str:
         return ". ".join(f":implements:`{label}`" for label in LABEL.findall(sentence[0]))
 
-    lines[:] = IMPLEMENTS.sub(roles, "\n".join(lines)).split("\n")
+    if what in {"class", "exception", "function", "method", "property"}:
+        lines[:] = IMPLEMENTS.sub(roles, "\n".join(lines)).split("\n")
 
 
 class ImplementsRole(SphinxRole):

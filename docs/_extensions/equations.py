@@ -147,7 +147,7 @@ def nearest_example(equation: nodes.math_block) -> tuple[nodes.literal_block | N
 
 def read_code(app: Sphinx, env: BuildEnvironment, *_: object) -> list[str]:
     """Before reading: learn what package and tests say now."""
-    base = Path(app.confdir)
+    base = Path(app.srcdir)
     package, tests = base / app.config.equations_package, base / app.config.equations_tests
     register(env).data["sources"] = read_sources(package.resolve(), tests.resolve())
     return []
