@@ -33,6 +33,7 @@ extensions = [
     "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
     "_extensions.array_types",
+    "_extensions.codelinks",
     "_extensions.doctest_fences",
     "_extensions.equations",
     "_extensions.mathml",

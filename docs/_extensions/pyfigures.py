@@ -1,5 +1,112 @@
-"""Stub, replaced by its owner."""
+"""Draw the book's figures while it is built.
+
+A figure is a function without arguments, in ``figures/<module>.py``, that returns a Matplotlib
+figure::
+
+    ```{pyfigure} attention.temperature
+    :name: fig-temperature
+    :alt: What the figure shows, for those who do not see it.
+    :data: attention_heads
+
+    The caption.
+    ```
+
+``:data:`` names the measurements that the figure reads, so that it is drawn again when they change.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import matplotlib as mpl
+from docutils import nodes
+from docutils.parsers.rst import directives
+from matplotlib.figure import Figure
+from sphinx.directives.patches import Figure as FigureDirective
+from sphinx.util import logging
+
+from figures import style
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata, OptionSpec
+
+logger = logging.getLogger(__name__)
 
 
-def setup(app):
+class PyFigure(FigureDirective):
+    """Sphinx's ``figure`` directive, with a function in the place of a file."""
+
+    option_spec: ClassVar[OptionSpec] = {  # type: ignore[misc]
+        "alt": directives.unchanged_required,
+        "name": directives.unchanged_required,
+        "data": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        """Draw, then go on as for any image."""
+        env, dotted = self.state.document.settings.env, self.arguments[0]
+        if not self.options.get("alt"):
+            self.warn(f"figure {dotted} says nothing to those who cannot see it: add :alt:")
+        for name in self.options.pop("data", "").split():
+            env.note_dependency(f"measurements/{name}.json")
+        module_name, _, function_name = dotted.rpartition(".")
+        try:
+            module = importlib.import_module(f"figures.{module_name}")
+            svg = drawn(getattr(module, function_name))
+        except Exception as error:  # noqa: BLE001 — a figure's code may raise anything
+            self.warn(f"figure {dotted} cannot be drawn: {type(error).__name__}: {error}")
+            return []
+        for source in (module.__file__, style.__file__):
+            env.note_dependency(os.path.relpath(str(source), env.srcdir))
+        path = Path(env.doctreedir).parent / "figures" / f"{dotted.replace('.', '-')}.svg"
+        write_if_changed(path, svg)
+        page = Path(env.doc2path(env.docname)).parent
+        self.arguments = [Path(os.path.relpath(path, page)).as_posix()]
+        self.options["figclass"] = ["pyfigure"]
+        return super().run()
+
+    def warn(self, message: str) -> None:
+        """Report where the directive stands."""
+        source, line = self.state_machine.get_source_and_line(self.lineno)
+        logger.warning(message, location=(source, line), type="pyfigures")
+
+
+def drawn(function: Any) -> str:
+    """Draw a figure as SVG, the same to the byte each time; a warning of Matplotlib's is an error.
+
+    Raises
+    ------
+    TypeError
+        If the function returns something else than a figure.
+    """
+    with warnings.catch_warnings(), mpl.rc_context(style.RC):
+        warnings.simplefilter("error")
+        figure = function()
+        if not isinstance(figure, Figure):
+            raise TypeError(f"a figure's function must return a Figure; got {type(figure).__name__}")
+        target = io.StringIO()
+        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+    return target.getvalue()
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """Leave a file alone that says the same already: its age decides what is built again."""
+    if path.exists() and path.read_text("utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes may draw the same figure at once; each replaces the file whole.
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    draft.write_text(text, "utf-8")
+    draft.replace(path)
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Offer the directive."""
+    app.add_directive("pyfigure", PyFigure)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
