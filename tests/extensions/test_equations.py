@@ -121,7 +121,7 @@ from toy.numbers import Square, double
 __all__ = ["Square", "double"]
 ''',
     "src/toy/numbers.py": '''
-"""Numbers."""
+"""Numbers. Implements :eq:`eq-double`, but a module is no function: this only cites."""
 
 
 def double(x: float) -> float:
@@ -135,7 +135,11 @@ def double(x: float) -> float:
 
 
 class Square:
-    """A square."""
+    """A square.
+
+    Implements :eq:`eq-square` and
+    :eq:`eq-sum`.
+    """
 
     def area(self, side: float) -> float:
         """Return the area. Implements :eq:`eq-square`."""
@@ -258,6 +262,7 @@ class TestLinks:
     def test_dollar_signs_do_as_well(self, book: Path) -> None:
         line = self.under(pages(book)["chapters/one"], "eq-square")
         assert Links(line).links == [
+            ("../reference/api.html#toy.numbers.Square", "numbers.Square"),
             ("../reference/api.html#toy.numbers.Square.area", "numbers.Square.area"),
             ("../reference/tests/test_toy.html#TestSquare.test_area", "TestSquare.test_area"),
         ]
@@ -267,7 +272,7 @@ class TestLinks:
         [
             ("chapters/one", "eq-zero", "Definition · checked by the example above"),
             ("chapters/two", "eq-one", "Step · checked by the example below"),
-            ("chapters/two", "eq-sum", "Identity · Test: test_double"),
+            ("chapters/two", "eq-sum", "Identity · Code: numbers.Square · Test: test_double"),
         ],
     )
     def test_a_kind_says_what_checks_it(self, book: Path, page: str, label: str, line: str) -> None:
@@ -285,11 +290,22 @@ class TestLinks:
             ("tests/test_toy.html#test_double", "test_double"),
         ]
 
+    def test_one_sentence_may_name_several_equations(self, book: Path) -> None:
+        entry = part(pages(book)["reference/api"], 'id="toy.numbers.Square"', "</dl>")
+        assert (
+            "Implements equation (1.2) of Chapter 1, First things; checked by "
+            "TestSquare.test_area. Implements equation (2.1) of Chapter 2, Second things; "
+            "checked by test_double."
+        ) in text(entry)
+
+    def test_a_module_docstring_only_cites(self, book: Path) -> None:
+        assert "Numbers. Implements (1.1), but a" in text(pages(book)["reference/api"])
+
     def test_a_test_leads_to_its_equations_and_functions(self, book: Path) -> None:
         section = part(pages(book)["reference/tests/test_toy"], 'id="test_double"', "</section>")
         assert text(part(section, "</h2>", "</p>")) == (
             "Checks equation (1.1) of Chapter 1, First things; implemented by numbers.double. "
-            "Checks equation (2.1) of Chapter 2, Second things."
+            "Checks equation (2.1) of Chapter 2, Second things; implemented by numbers.Square."
         )
         hrefs = {href for href, _ in Links(section).links}
         assert "../api.html#toy.numbers.double" in hrefs
@@ -307,11 +323,11 @@ class TestLinks:
             [
                 "(1.2)",
                 r"\(\displaystyle g(x) = x^2\)",
-                "numbers.Square.area",
+                "numbers.Square, numbers.Square.area",
                 "TestSquare.test_area",
             ],
             ["(1.3)", r"\(\displaystyle 0 = x - x\)", "Definition", "example"],
-            ["(2.1)", r"\(\displaystyle f(x) = x + x\)", "Identity", "test_double"],
+            ["(2.1)", r"\(\displaystyle f(x) = x + x\)", "Identity, numbers.Square", "test_double"],
             ["(2.2)", r"\(\displaystyle 1 = 0 + 1\)", "Step", "example"],
         ]
 
@@ -358,7 +374,7 @@ ORPHANS = {
     ),
     "untested": (
         (TESTS, '@pytest.mark.equation("eq-square")', ""),
-        f"{CODE}:18: WARNING: toy.numbers.Square.area: no test carries "
+        f"{CODE}:17: WARNING: toy.numbers.Square: no test carries "
         '@pytest.mark.equation("eq-square") [equations.untested]',
     ),
     "unknown to the docstring": (
@@ -425,7 +441,10 @@ def test_orphans_are_reported_again_when_nothing_has_changed(draft: Path) -> Non
     first, second = build(draft), build(draft)
     assert (second.returncode, second.stderr) == (first.returncode, first.stderr)
     kinds = re.findall(r"\[equations\.(\w+)\]", second.stderr)
-    assert (second.returncode, kinds) == (1, ["label", "unimplemented", "untested", "unknown"])
+    assert (second.returncode, kinds) == (
+        1,
+        ["label", "unimplemented", "untested", "untested", "unknown"],
+    )
 
 
 def test_proofs_exercises_and_solutions_may_display_without_a_label(draft: Path) -> None:
@@ -496,6 +515,7 @@ def test_a_removed_chapter_takes_its_equations_along(draft: Path) -> None:
     (draft / TWO).unlink()
     edit(draft, "docs/index.md", "chapters/two\n", "")
     edit(draft, TESTS, '@pytest.mark.equation("eq-sum")\n', "")
+    edit(draft, CODE, " and\n    :eq:`eq-sum`", "")
     result = build(draft)
     assert (result.returncode, result.stderr) == (0, "")
     assert "(2.1)" not in pages(draft)["reference/equations"]
