@@ -97,7 +97,13 @@ Compare {eq}`eq-double`.
 1
 ```
 """,
-    "docs/chapters/three.md": "# Third things\n\nThere is no equation here.\n",
+    "docs/chapters/three.md": """
+# Third things
+
+There is no equation here.
+
+See {eq}`eq-square`.
+""",
     "docs/reference/api.md": """
 # Package
 
@@ -113,13 +119,7 @@ Compare {eq}`eq-double`.
 ```{equation-tests} tests/test_toy.py
 ```
 """,
-    "src/toy/__init__.py": '''
-"""A toy."""
-
-from toy.numbers import Square, double
-
-__all__ = ["Square", "double"]
-''',
+    "src/toy/__init__.py": '"""A toy."""\n',
     "src/toy/numbers.py": '''
 """Numbers. Implements :eq:`eq-double`, but a module is no function: this only cites."""
 
@@ -147,7 +147,7 @@ class Square:
 ''',
     "tests/test_toy.py": """
 import pytest
-from toy import Square, double
+from toy.numbers import Square, double
 
 
 @pytest.mark.equation("eq-double")
@@ -485,13 +485,15 @@ def test_an_incremental_build_writes_exactly_the_pages_that_show_a_change(draft:
         (TESTS, "double(3) == 3 + 3", "double(4) == 4 + 4", {PRINTED}),
         (CODE, "A square.", "A square, no more.", {"reference/api"}),
         (TESTS, "def test_double(", "def test_twice(", everywhere),
+        (TESTS, "def test_area(", "def test_surface(", everywhere - {"chapters/two"}),
+        (CODE, "def double(", "def twice(", everywhere - {"chapters/two"}),
         (CODE, "Return the area.", "Implements :eq:`eq-sum`.", everywhere - {"chapters/one"}),
         # The numbers move, also where they are only mentioned.
         (
             ONE,
             "## Doubling",
             f"```{{math}}\n:label: eq-new\n:kind: step\nx - x = 0\n```\n\n{EXAMPLE}## Doubling",
-            everywhere,
+            everywhere | {"chapters/three"},
         ),
         (ONE, "x - x = 0", "x = x", {"chapters/one", "reference/equations"}),
         (TWO, "# Second", "# Other", everywhere - {"chapters/one"}),
