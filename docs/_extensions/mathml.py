@@ -49,7 +49,7 @@ MACROS = {
     "indicator": (0, r"\mathbf{1}"),
     "eos": (0, r"\mathtt{eos}"),
     "bos": (0, r"\mathtt{bos}"),
-    "KL": (2, r"\mathrm{KL}\left(#1\,\middle\|\,#2\right)"),
+    "KL": (2, r"\mathrm{KL}(#1\,\Vert\,#2)"),
     "norm": (1, r"\left\lVert #1 \right\rVert"),
     "abs": (1, r"\left\lvert #1 \right\rvert"),
     "inner": (2, r"\left\langle #1, #2 \right\rangle"),
@@ -65,7 +65,9 @@ def latex_preamble() -> str:
     r"""Write the table as ``\newcommand`` lines."""
     # \providecommand first: LaTeX has its own \H (an accent), \P (¶) and others.
     return "\n".join(
-        rf"\providecommand{{\{name}}}{{}}\renewcommand{{\{name}}}{f'[{count}]' if count else ''}{{{body}}}"
+        rf"\providecommand{{\{name}}}{{}}\renewcommand{{\{name}}}"
+        + (f"[{count}]" if count else "")
+        + f"{{{body}}}"
         for name, (count, body) in MACROS.items()
     )
 
@@ -125,7 +127,8 @@ def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
 def visit_display(translator: HTML5Translator, node: nodes.math_block) -> None:
     """Write a displayed formula in a box that scrolls, and its number beside it."""
     parts = [part for part in node.astext().split("\n\n") if part.strip()]
-    tex = parts[0] if len(parts) == 1 else "\\begin{gathered}" + r"\\".join(parts) + "\\end{gathered}"
+    rows = r"\\".join(parts)
+    tex = rows if len(parts) == 1 else rf"\begin{{gathered}}{rows}\end{{gathered}}"
     number = get_node_equation_number(translator, node) if node["number"] else None
     name = f"Equation {number}" if number else "Formula"
     body = translator.body

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 class PyFigure(FigureDirective):
     """Sphinx's ``figure`` directive, with a function in the place of a file."""
 
-    option_spec: ClassVar[OptionSpec] = {  # type: ignore[misc]
+    option_spec: ClassVar[OptionSpec] = {
         "alt": directives.unchanged_required,
         "name": directives.unchanged_required,
         "data": directives.unchanged_required,
@@ -59,7 +59,7 @@ class PyFigure(FigureDirective):
         try:
             module = importlib.import_module(f"figures.{module_name}")
             svg = drawn(getattr(module, function_name))
-        except Exception as error:  # noqa: BLE001 — a figure's code may raise anything
+        except Exception as error:
             self.warn(f"figure {dotted} cannot be drawn: {type(error).__name__}: {error}")
             return []
         for source in (module.__file__, style.__file__):
@@ -74,7 +74,7 @@ class PyFigure(FigureDirective):
     def warn(self, message: str) -> None:
         """Report where the directive stands."""
         source, line = self.state_machine.get_source_and_line(self.lineno)
-        logger.warning(message, location=(source, line), type="pyfigures")
+        logger.warning(message, location=f"{source}:{line}", type="pyfigures")
 
 
 def drawn(function: Any) -> str:
@@ -89,7 +89,9 @@ def drawn(function: Any) -> str:
         warnings.simplefilter("error")
         figure = function()
         if not isinstance(figure, Figure):
-            raise TypeError(f"a figure's function must return a Figure; got {type(figure).__name__}")
+            raise TypeError(
+                f"a figure's function must return a Figure; got {type(figure).__name__}"
+            )
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     return target.getvalue()

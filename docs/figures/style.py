@@ -19,7 +19,7 @@ INK = "#333333"
 # For heat maps: nothing is paper, much is ink, also when dark mode inverts the picture.
 HEAT = mpl.colors.LinearSegmentedColormap.from_list("book-heat", ["#FFFFFF", "#56B4E9", "#08306B"])
 
-RC: dict[str, Any] = {
+RC: Any = {
     "axes.edgecolor": INK,
     "axes.grid": True,
     "axes.labelcolor": INK,

@@ -1,0 +1,106 @@
+"""Figures drawn at build: reproducible, described, and reported where they are used."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+from sphinx.testing.util import SphinxTestApp
+
+from _extensions import pyfigures
+from figures import style
+
+Build = Callable[[str], tuple[str, str, Path]]
+
+CONF = 'extensions = ["myst_parser", "_extensions.pyfigures"]\nnumfig = True\n'
+
+
+def line() -> Figure:
+    fig, axes = style.one()
+    axes.plot([0, 1], [0, 1])
+    return fig
+
+
+def loud() -> Figure:
+    warnings.warn("too many ticks", stacklevel=1)
+    return line()
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    module = types.ModuleType("figures.probe")
+    module.__file__ = __file__
+    vars(module).update(line=line, loud=loud, nothing=lambda: None)
+    monkeypatch.setitem(sys.modules, "figures.probe", module)
+
+    def run(directive: str) -> tuple[str, str, Path]:
+        source = tmp_path / "source"
+        source.mkdir(exist_ok=True)
+        (source / "conf.py").write_text(CONF)
+        (source / "index.md").write_text(f"# Title\n\n{directive}\n")
+        app = SphinxTestApp("html", srcdir=source, builddir=tmp_path / "build")
+        try:
+            app.build(force_all=True)
+            html = (Path(app.outdir) / "index.html").read_text()
+            return html, re.sub(r"\x1b\[[\d;]*m", "", app.warning.getvalue()), Path(app.outdir)
+        finally:
+            app.cleanup()
+
+    return run
+
+
+def test_same_bytes_each_time() -> None:
+    assert pyfigures.drawn(line) == pyfigures.drawn(line)
+
+
+def test_no_paper_no_date() -> None:
+    svg = pyfigures.drawn(line)
+    assert "dc:date" not in svg
+    assert not re.search(r'style="fill: #ffffff"', svg), "the figure stands on nothing"
+
+
+def test_figure_has_number_caption_and_text_alternative(build: Build) -> None:
+    html, warnings_, out = build(
+        "```{pyfigure} probe.line\n:name: fig-line\n:alt: a rising line\n\nA $x$ caption.\n```\n"
+        "\n{numref}`fig-line`"
+    )
+    assert not warnings_
+    assert 'alt="a rising line"' in html
+    assert 'id="fig-line"' in html
+    assert html.count("Fig. 1") == 2
+    assert (out / "_images" / "probe-line.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("directive", "message"),
+    [
+        ("```{pyfigure} probe.line\n```", r"index\.md:3: WARNING: figure probe.line says nothing"),
+        ("```{pyfigure} probe.loud\n:alt: x\n```", "UserWarning: too many ticks"),
+        ("```{pyfigure} probe.nothing\n:alt: x\n```", "must return a Figure; got NoneType"),
+        ("```{pyfigure} probe.missing\n:alt: x\n```", "AttributeError"),
+    ],
+)
+def test_warns_where_the_figure_is_used(build: Build, directive: str, message: str) -> None:
+    _, warnings_, _ = build(directive)
+    assert re.search(message, warnings_), warnings_
+
+
+def test_leaves_an_unchanged_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "figure.svg"
+    pyfigures.write_if_changed(path, "a")
+    before = path.stat().st_mtime_ns
+    pyfigures.write_if_changed(path, "a")
+    assert path.stat().st_mtime_ns == before
+    pyfigures.write_if_changed(path, "b")
+    assert path.read_text() == "b"
+
+
+def test_lines_differ_in_more_than_color() -> None:
+    cycle = list(style.RC["axes.prop_cycle"])
+    assert len({str(entry["linestyle"]) for entry in cycle}) == len(cycle)
