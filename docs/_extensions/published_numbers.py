@@ -1,0 +1,112 @@
+"""``{published-numbers}``: what others printed beside what the package computes, entry by entry."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+import published
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata
+
+logger = logging.getLogger(__name__)
+
+VERDICTS = {
+    ("golden", "published"): "It recomputes.",
+    ("golden", "derived"): "It recomputes, but is not counted as published.",
+    ("golden", "identity"): "It holds, as it must.",
+    ("published-value-not-reproduced", "published"): "The printed value does not recompute.",
+}
+
+
+class PublishedNumbers(SphinxDirective):
+    """Compute every entry and lay it out as a section that ``{ref}`` can name by its id."""
+
+    def run(self) -> list[nodes.Node]:
+        """Render the entries in the order of the list."""
+        for path in (published.DATA, published.MAKEMORE, inspect.getfile(published)):
+            self.env.note_dependency(str(path))
+        return [self.entry(entry) for entry in published.load()]
+
+    def entry(self, entry: published.Published) -> nodes.section:
+        """Render one entry."""
+        ours = published.recompute(entry.id)
+        if entry.agrees(ours) != (entry.kind == "golden"):
+            logger.warning(
+                "%s is listed as %s, but we compute %s",
+                entry.id,
+                entry.kind,
+                ours,
+                location=self.get_location(),
+                type="published",
+                subtype="verdict",
+            )
+        section = nodes.section("", nodes.title("", entry.title), names=[entry.id])
+        self.state.document.note_explicit_target(section, section)
+        section += nodes.paragraph("", f"{entry.statement}.")
+        section += comparison(entry, ours)
+        verdict = nodes.strong("", VERDICTS[entry.kind, entry.origin])
+        section += nodes.paragraph("", "", verdict, nodes.Text(f" {entry.note}".rstrip()))
+        source = nodes.paragraph("", f"Source: {entry.source}; {entry.confirmed}. Used in ")
+        source += [self.chapter(entry.chapter), nodes.Text(".")]
+        section += source
+        return section
+
+    def chapter(self, number: int) -> nodes.Node:
+        """Refer to a chapter by its number."""
+        prefix = f"chapters/{number:02d}-"
+        target = next(name for name in sorted(self.env.found_docs) if name.startswith(prefix))
+        text = nodes.inline("", f"chapter {number}")
+        return addnodes.pending_xref(
+            "",
+            text,
+            refdoc=self.env.docname,
+            refdomain="std",
+            reftype="doc",
+            reftarget=f"/{target}",
+            refexplicit=True,
+            refwarn=True,
+        )
+
+
+def comparison(entry: published.Published, ours: dict[str, list[float]]) -> nodes.table:
+    """Tabulate each quantity as printed, as computed, and the largest difference."""
+    listed = "printed" if entry.origin == "published" else "expected"
+    rows = [("", listed, "ours", "difference")]
+    for name, printed in entry.expected.items():
+        off = max(
+            (value - float(digits) for value, digits in zip(ours[name], printed, strict=True)),
+            key=abs,
+        )
+        computed = (show(value, digits) for value, digits in zip(ours[name], printed, strict=True))
+        rows.append(
+            (name, ", ".join(printed), ", ".join(computed), f"{off:+.2g}".replace("-", "−"))
+        )
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in rows[0]), cols=4)
+    lines = [
+        nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in row)) for row in rows
+    ]
+    group += nodes.thead("", lines[0])
+    group += nodes.tbody("", *lines[1:])
+    return nodes.table("", group)
+
+
+def show(value: float, printed: str) -> str:
+    """Print a value to two digits more than the printed one, and to no more than ten."""
+    _, _, fraction = printed.partition(".")
+    if value == round(value):
+        return f"{value:.0f}"
+    return f"{value:.{min(len(fraction) + 2, 10)}f}"
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the directive."""
+    app.add_directive("published-numbers", PublishedNumbers)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,76 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+import published
+from _extensions.published_numbers import VERDICTS, show
+
+LIST = published.load()
+
+
+@pytest.mark.parametrize("entry", LIST, ids=lambda entry: str(entry.id))
+def test_it_recomputes_or_is_known_not_to(entry: published.Published) -> None:
+    assert entry.agrees(published.recompute(entry.id)) == (entry.kind == "golden")
+
+
+def test_list_and_computations_belong_together() -> None:
+    names = [entry.id for entry in LIST]
+    assert names == list(published.OURS)
+    for entry in LIST:
+        assert entry.expected.keys() <= published.recompute(entry.id).keys()
+        assert (entry.kind, entry.origin) in VERDICTS
+        assert entry.id.startswith(f"ch{entry.chapter:02d}-")
+
+
+# What we compute where the printed value is wrong: this, too, may not change unnoticed.
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("ch01-shannon-zipf-1182", "bits per word", 9.13533721589),
+        ("ch01-makemore-notebook-stale", "loss", 2.45457682012),
+    ],
+)
+def test_our_value_of_a_misprint(name: str, key: str, value: float) -> None:
+    assert published.recompute(name)[key] == pytest.approx([value], abs=1e-10)
+
+
+def test_what_the_note_on_zipf_says() -> None:
+    mass = np.cumsum(0.1 / np.arange(1, 20_000))
+    assert mass[8727 - 1] == pytest.approx(0.965, abs=5e-4)
+    assert np.searchsorted(mass, 1) + 1 == 12_367
+    assert published.zipf_words(12_367)["bits per word"] == pytest.approx(9.72, abs=5e-3)
+
+
+def test_agreement_is_judged_by_the_tolerance() -> None:
+    entry = next(entry for entry in LIST if entry.id == "ch01-shannon-f0")
+    ours = {"26 letters": [4.70], "27 letters": [4.76 + 0.0059]}
+    assert entry.agrees(ours)
+    assert not entry.agrees(ours | {"27 letters": [4.76 + 0.0061]})
+    with pytest.raises(ValueError, match="zip"):
+        entry.agrees(ours | {"27 letters": [4.76, 4.76]})
+
+
+def test_counts_of_makemore() -> None:
+    stored = json.loads(published.MAKEMORE.read_text())
+    counts = np.array(stored["result"]["counts"])
+    assert counts.shape == (27, 27)
+    assert counts.sum() == 228_146
+    # Each name is left and reached once by the dot: first and last row sums count the names.
+    assert counts[0].sum() == counts[:, 0].sum() == stored["result"]["names"] == 32_033
+    np.testing.assert_array_equal(counts.sum(0), counts.sum(1))
+    assert re.fullmatch(r"[0-9a-f]{64}", stored["provenance"]["source_sha256"])
+
+
+@pytest.mark.parametrize(
+    ("value", "printed", "seen"),
+    [
+        (4.70044, "4.70", "4.7004"),
+        (3.0855e-5, ".000031", "0.00003086"),
+        (228146.0, "228146", "228146"),
+        (2.4540144891548743, "2.4540144946949742", "2.4540144892"),
+    ],
+)
+def test_ours_is_shown_to_two_digits_more(value: float, printed: str, seen: str) -> None:
+    assert show(value, printed) == seen
