@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from .equation_register import register
-from .equation_sources import IMPLEMENTS, LABEL, MarkedTest, module_imports
+from .equation_sources import IMPLEMENTS, LABEL, MarkedTest, support
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -78,7 +78,7 @@ class EquationTestsDirective(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Print the module's imports, then every test in a section of its own."""
+        """Print what the tests use of their module, then each test in a section of its own."""
         module = self.arguments[0]
         tests_folder = Path(self.env.srcdir, self.config.equations_tests).resolve()
         path = tests_folder.parent / module
@@ -87,7 +87,7 @@ class EquationTestsDirective(SphinxDirective):
         tests = [test for test in register(self.env).sources.tests if test.module == module]
         if not tests:
             raise self.error(f"no test in {module} carries @pytest.mark.equation")
-        return [code_block(module_imports(path)), *map(self.section, tests)]
+        return [code_block(support(path, tests)), *map(self.section, tests)]
 
     def section(self, test: MarkedTest) -> nodes.section:
         """Print one test."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 # One sentence may name several equations: "Implements :eq:`eq-a`, :eq:`eq-b` and :eq:`eq-c`".
@@ -145,15 +146,43 @@ def _markers(expression: ast.expr) -> Iterator[tuple[str, int]]:
                 )
 
 
-def _source(node: _Function, text: str) -> str:
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return textwrap.dedent("\n".join(text.splitlines()[first - 1 : node.end_lineno]))
-
-
-def module_imports(path: Path) -> str:
-    """Return the import statements at the top level of a module."""
+def support(path: Path, tests: Iterable[MarkedTest]) -> str:
+    """Return the imports, constants and helpers of a module that some of its tests use."""
     text = path.read_text(encoding="utf-8")
-    imports = (
-        node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)
-    )
-    return "\n".join(ast.unparse(node) for node in imports)
+    rest = ast.parse(text).body
+    kept: list[ast.stmt] = []
+    needed = {"pytestmark"}.union(*(_used(ast.parse(test.source)) for test in tests))
+    while used := [node for node in rest if needed & _bound(node)]:
+        kept += used
+        rest = [node for node in rest if node not in used]
+        needed.update(*map(_used, used))
+    kept.sort(key=lambda node: node.lineno)
+    source = "\n".join(_source(node, text) for node in kept[:1])
+    for before, node in pairwise(kept):
+        apart = isinstance(before, _Definition) or isinstance(node, _Definition)
+        source += ("\n\n\n" if apart else "\n") + _source(node, text)
+    return source
+
+
+def _used(tree: ast.AST) -> set[str]:
+    """Names that a piece of code mentions; pytest passes fixtures by the names of arguments."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {
+        node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)
+    }
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """Names that a statement at the top level defines."""
+    match node:
+        case ast.Import() | ast.ImportFrom():
+            return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return {node.name}
+    names = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
+
+
+def _source(node: ast.stmt, text: str) -> str:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+    return textwrap.dedent("\n".join(text.splitlines()[first - 1 : node.end_lineno]))

@@ -5,8 +5,8 @@ from pathlib import Path
 from _extensions.equation_sources import (
     find_implementations,
     find_tests,
-    module_imports,
     read_sources,
+    support,
 )
 
 PACKAGE = '''
@@ -144,8 +144,46 @@ def test_markers_know_their_lines(tmp_path: Path) -> None:
     assert [label in lines[line - 1] for label, line in first.markers] == [True] * 4
 
 
-def test_imports_are_listed_in_order(tmp_path: Path) -> None:
-    assert module_imports(write(tmp_path / "m.py", TESTS)) == "import pytest\nfrom pkg import f, g"
+def test_what_the_tests_use_comes_with_them(tmp_path: Path) -> None:
+    module = """
+import os.path
+import numpy as np
+import pytest
+from pkg import (
+    f,
+    unused as g,
+)
+
+pytestmark = pytest.mark.slow
+A = 1
+B, C = A + 1, 2
+UNUSED = 3
+
+
+def helper():
+    return B
+
+
+@pytest.fixture
+def table():
+    return np.zeros(3)
+
+
+@pytest.mark.equation("eq-a")
+def test_a(table):
+    assert f(helper()) == table
+
+
+def test_other():
+    assert os.path, UNUSED
+"""
+    path = write(tmp_path / "tests/test_it.py", module)
+    assert support(path, find_tests(path.parent)) == (
+        "import numpy as np\nimport pytest\nfrom pkg import (\n    f,\n    unused as g,\n)\n"
+        "pytestmark = pytest.mark.slow\nA = 1\nB, C = A + 1, 2\n\n\n"
+        "def helper():\n    return B\n\n\n"
+        "@pytest.fixture\ndef table():\n    return np.zeros(3)"
+    )
 
 
 def test_missing_folders_say_nothing(tmp_path: Path) -> None:

@@ -27,11 +27,15 @@ html_theme = "basic"
     "docs/index.md": """
 # Toy
 
+$$
+\\text{A display outside the chapters needs no label.}
+$$
+
 ```{toctree}
 :numbered:
 
 chapters/one
-chapters/two
+chapters/next
 chapters/three
 ```
 
@@ -75,7 +79,7 @@ $$ (eq-square)
 0
 ```
 """,
-    "docs/chapters/two.md": """
+    "docs/chapters/next.md": """
 # Second things
 
 ```{math}
@@ -271,8 +275,8 @@ class TestLinks:
         ("page", "label", "line"),
         [
             ("chapters/one", "eq-zero", "Definition · checked by the example above"),
-            ("chapters/two", "eq-one", "Step · checked by the example below"),
-            ("chapters/two", "eq-sum", "Identity · Code: numbers.Square · Test: test_double"),
+            ("chapters/next", "eq-one", "Step · checked by the example below"),
+            ("chapters/next", "eq-sum", "Identity · Code: numbers.Square · Test: test_double"),
         ],
     )
     def test_a_kind_says_what_checks_it(self, book: Path, page: str, label: str, line: str) -> None:
@@ -309,7 +313,7 @@ class TestLinks:
         )
         hrefs = {href for href, _ in Links(section).links}
         assert "../api.html#toy.numbers.double" in hrefs
-        assert "../../chapters/two.html#equation-eq-sum" in hrefs
+        assert "../../chapters/next.html#equation-eq-sum" in hrefs
         assert "def test_double():" in text(section)
 
     def test_the_index_lists_every_equation_in_reading_order(self, book: Path) -> None:
@@ -353,7 +357,7 @@ class TestLinks:
         assert "test_double" in written.replace(r"\_", "_")
 
 
-ONE, TWO, THREE = (f"docs/chapters/{name}.md" for name in ("one", "two", "three"))
+ONE, TWO, THREE = (f"docs/chapters/{name}.md" for name in ("one", "next", "three"))
 CODE, TESTS = "src/toy/numbers.py", "tests/test_toy.py"
 PRINTED = "reference/tests/test_toy"
 EXAMPLE = "```python\n>>> 3 - 3\n0\n```\n\n"
@@ -389,7 +393,7 @@ ORPHANS = {
     ),
     "duplicate": (
         (THREE, NO_EQUATION, "$$\ny\n$$ (eq-sum)"),
-        f"{TWO}:3: WARNING: duplicate equation eq-sum; the first is in chapters/three:3 "
+        f"{THREE}:3: WARNING: duplicate equation eq-sum; the first is in chapters/next:3 "
         "[equations.duplicate]",
     ),
     "without a label": (
@@ -478,15 +482,15 @@ def test_an_incremental_build_writes_exactly_the_pages_that_show_a_change(draft:
         paths = {name: (draft / "html" / name).with_suffix(".html") for name in pages(draft)}
         return {name: path.stat().st_mtime_ns for name, path in paths.items()}
 
-    everywhere = {"chapters/one", "chapters/two", "reference/equations", "reference/api", PRINTED}
+    everywhere = {"chapters/one", "chapters/next", "reference/equations", "reference/api", PRINTED}
     build(draft)
     for name, old, new, written in [
         ("src/toy/__init__.py", "A toy.", "A small toy.", set()),
         (TESTS, "double(3) == 3 + 3", "double(4) == 4 + 4", {PRINTED}),
         (CODE, "A square.", "A square, no more.", {"reference/api"}),
         (TESTS, "def test_double(", "def test_twice(", everywhere),
-        (TESTS, "def test_area(", "def test_surface(", everywhere - {"chapters/two"}),
-        (CODE, "def double(", "def twice(", everywhere - {"chapters/two"}),
+        (TESTS, "def test_area(", "def test_surface(", everywhere - {"chapters/next"}),
+        (CODE, "def double(", "def twice(", everywhere - {"chapters/next"}),
         (CODE, "Return the area.", "Implements :eq:`eq-sum`.", everywhere - {"chapters/one"}),
         # The numbers move, also where they are only mentioned.
         (
@@ -515,7 +519,7 @@ def test_an_incremental_build_writes_exactly_the_pages_that_show_a_change(draft:
 def test_a_removed_chapter_takes_its_equations_along(draft: Path) -> None:
     build(draft)
     (draft / TWO).unlink()
-    edit(draft, "docs/index.md", "chapters/two\n", "")
+    edit(draft, "docs/index.md", "chapters/next\n", "")
     edit(draft, TESTS, '@pytest.mark.equation("eq-sum")\n', "")
     edit(draft, CODE, " and\n    :eq:`eq-sum`", "")
     result = build(draft)
