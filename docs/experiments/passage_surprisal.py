@@ -1,0 +1,117 @@
+"""Surprisal and next-token entropy of the real model along two passages.
+
+Every passage is preceded by the token that separates documents, ``<|endoftext|>``, so that its first
+token has a surprisal too. Result::
+
+    passages: list of
+        name            "persuasion", the opening of Jane Austen's novel, or "modern"
+        start           text of the token before the passage
+        tokens          text of each token
+        surprisal       of each token, in nats
+        entropy         of the model's distribution of that token before it is seen, in nats
+        rank            of the token in that distribution; 1 is the most probable
+        mean_surprisal, mean_entropy    in nats a token
+        bytes           length of the passage in UTF-8
+        bits_per_byte   total surprisal in bits, over the bytes
+        perplexity      exp(mean_surprisal)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from experiments import record
+from experiments.texts import austen
+from primer_ref import llama
+from primer_ref.functional import log_softmax
+from primer_ref.information import bits_per_byte, perplexity
+
+NAME = "passage_surprisal"
+START = "<|endoftext|>"
+MODERN = (
+    "The train was late again, so I opened my laptop and tried to finish the report before the "
+    "meeting. Halfway through, the battery died. I closed the lid, looked out of the window and "
+    "counted the cows until we reached the city, where nobody had missed me."
+)
+
+
+def opening() -> str:
+    """Read the novel from its first words to its first colon, on one line.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    novel = austen("persuasion")
+    start = novel.index("Sir Walter Elliot")
+    return " ".join(novel[start : novel.index(":", start) + 1].split())
+
+
+def measure_passage(model: llama.Model, name: str, text: str) -> dict[str, Any]:
+    """Measure one passage.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    name, text : str
+        The passage.
+
+    Returns
+    -------
+    dict
+        The fields described above.
+    """
+    tokens = np.array(model.tokenizer.encode(text))
+    start = model.tokenizer.specials[START]
+    logits = llama.forward(model, [start, *tokens[:-1]])  # (T, V)
+    log_p = log_softmax(logits.astype(np.float64))
+    own = np.take_along_axis(log_p, tokens[:, None], axis=-1)  # (T, 1)
+    surprisal = -own[:, 0]
+    entropy = -np.sum(np.exp(log_p) * log_p, axis=-1)
+    n_bytes = len(text.encode())
+    return {
+        "name": name,
+        "start": START,
+        "tokens": [model.tokenizer.decode([token]) for token in tokens],
+        "surprisal": surprisal,
+        "entropy": entropy,
+        "rank": 1 + np.sum(log_p > own, axis=-1),
+        "mean_surprisal": surprisal.mean(),
+        "mean_entropy": entropy.mean(),
+        "bytes": n_bytes,
+        "bits_per_byte": bits_per_byte(-surprisal, n_bytes),
+        "perplexity": perplexity(-surprisal),
+    }
+
+
+def measure() -> dict[str, Any]:
+    """Measure all passages.
+
+    Returns
+    -------
+    dict
+        The fields described above.
+    """
+    model = llama.load()
+    texts = {"persuasion": opening(), "modern": MODERN}
+    items = record.progress(list(texts.items()), NAME)
+    return {"passages": [measure_passage(model, name, text) for name, text in items]}
+
+
+def main() -> None:
+    """Measure and store."""
+    record.save(
+        NAME,
+        measure(),
+        command="python -m experiments.passage_surprisal",
+        seed=None,
+        model=llama.find_model(),
+    )
+
+
+if __name__ == "__main__":
+    main()
