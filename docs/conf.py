@@ -43,6 +43,7 @@ extensions = [
     "_extensions.pyfigures",
     "_extensions.reference",
     "_extensions.series",
+    "_extensions.solutions",
     "_extensions.versions",
 ]
 exclude_patterns = ["_*", "data", "experiments", "figures", "measurements", "**/README.md"]
