@@ -1,0 +1,24 @@
+"""Attention against PyTorch's, forward and backward."""
+
+import numpy as np
+import pytest
+
+from primer_ref.attention import attention_backward, causal_mask, scaled_dot_product_attention
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.mark.equation("eq-attention")
+@pytest.mark.equation("eq-attention-backward")
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_and_its_gradients_agree_with_torch(causal: bool) -> None:
+    rng = np.random.default_rng(0)
+    q, k, v, d_out = rng.normal(size=(4, 2, 3, 7, 5))
+    tensors = [torch.tensor(a, requires_grad=True) for a in (q, k, v)]
+    expected = torch.nn.functional.scaled_dot_product_attention(*tensors, is_causal=causal)
+    expected.backward(torch.tensor(d_out))
+    mask = causal_mask(7) if causal else None
+    out = scaled_dot_product_attention(q, k, v, mask)
+    np.testing.assert_allclose(out, expected.detach().numpy(), atol=1e-12)
+    for gradient, tensor in zip(attention_backward(q, k, v, d_out, mask), tensors, strict=True):
+        np.testing.assert_allclose(gradient, tensor.grad.numpy(), atol=1e-12)
