@@ -71,6 +71,7 @@ def _unknown(domain: EquationDomain, labels: set[str]) -> Iterator[Problem]:
 def _unprinted(domain: EquationDomain) -> Iterator[Problem]:
     for module in sorted({test.module for test in domain.sources.tests}):
         if domain.page_of_tests(module) is None:
-            stub = f"reference/tests/{Path(module).stem}.md"
+            # The pages are laid out like the modules.
+            stub = Path("reference", module).with_suffix(".md").as_posix()
             message = f"write {stub} with a title and the directive {{equation-tests}} {module}"
             yield "page", f"no page prints the equation tests of {module}: {message}", None

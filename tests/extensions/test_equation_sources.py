@@ -194,7 +194,7 @@ def test_missing_folders_say_nothing(tmp_path: Path) -> None:
 def test_every_module_with_equation_tests_has_its_page() -> None:
     root = Path(__file__).parents[2]
     for module in sorted({test.module for test in find_tests(root / "tests")}):
-        page = root / "docs/reference/tests" / f"{Path(module).stem}.md"
+        page = (root / "docs/reference" / module).with_suffix(".md")
         directive = f"```{{equation-tests}} {module}\n```\n"
         assert page.is_file(), f"write {page} with a title and\n{directive}"
         assert directive in page.read_text(encoding="utf-8")
