@@ -49,7 +49,9 @@ class Links:
             case equation_table():
                 return list(self.tables())
             case equation_line():
-                line = nodes.paragraph("", "", *joined(self.line(labels[0]), " · "))
+                equation = self.domain.equation(labels[0])
+                example = f"example {'below' if equation and equation.example_below else 'above'}"
+                line = nodes.paragraph("", "", *joined(self.line(labels[0], example), " · "))
                 return [nodes.container("", line, classes=["equation-links"])]
             case implements_phrase():
                 return [nodes.inline("", "", *self.implements(labels[0]))]
@@ -57,8 +59,8 @@ class Links:
                 return [nodes.paragraph("", "", *joined(map(self.checks, labels), " "))]
         raise TypeError(place)
 
-    def line(self, label: str) -> Iterator[Inlines]:
-        """Give the parts of the line under an equation."""
+    def line(self, label: str, example: str) -> Iterator[Inlines]:
+        """Give the parts of the line under an equation; ``example`` is how to call its example."""
         equation, code = self.domain.equation(label), self.functions(label)
         if equation and equation.kind:
             yield [nodes.Text(equation.kind.capitalize())]
@@ -67,8 +69,7 @@ class Links:
         if tests := self.tests(label):
             yield [nodes.Text("Test: " if len(tests) == 1 else "Tests: "), *tests]
         elif equation and equation.example and not code:
-            where = "below" if equation.example_below else "above"
-            yield [nodes.Text("checked by the "), self.example(equation, f"example {where}")]
+            yield [nodes.Text("checked by the "), self.example(equation, example)]
 
     def implements(self, label: str) -> Inlines:
         """Say which equation a function implements and what checks it."""
@@ -92,25 +93,13 @@ class Links:
 
         for (_, docname), equations in groupby(sorted(self.domain.equations, key=place), key=place):
             yield nodes.rubric("", "", *self.page(docname), **{"heading-level": 2})
-            yield table(
-                ["Equation", "Formula", "Kind, code", "Checked by"], map(self.row, equations)
-            )
+            yield table(["Equation", "Formula, code, tests"], map(self.row, equations))
 
-    def row(self, equation: Equation) -> list[Inlines]:
-        """Return the cells of an equation in the index."""
-        label = equation.label
-        kind: list[Inlines] = [[nodes.Text(equation.kind.capitalize())]] if equation.kind else []
-        code = self.functions(label)
-        checks = self.tests(label)
-        if not checks and not code and equation.example:
-            checks = [self.example(equation, "example")]
-        formula = nodes.math("", r"\displaystyle " + equation.latex)
-        return [
-            [self.number(label)],
-            [formula],
-            joined([*kind, *([code] if code else [])], ", "),
-            checks,
-        ]
+    def row(self, equation: Equation) -> list[list[Inlines]]:
+        """Return the cells of an equation in the index; each is a list of lines."""
+        formula: Inlines = [nodes.math("", r"\displaystyle " + equation.latex)]
+        links = joined(self.line(equation.label, "example"), " · ")
+        return [[[self.number(equation.label)]], [formula, links]]
 
     def place_of(self, label: str) -> Inlines:
         """Name an equation with its number and chapter."""
@@ -180,14 +169,15 @@ def joined(parts: Iterable[Inlines], separator: str) -> Inlines:
     return result
 
 
-def table(head: list[str], rows: Iterable[list[Inlines]]) -> nodes.table:
-    """Make a table whose columns are as wide as they need."""
+def table(head: list[str], rows: Iterable[list[list[Inlines]]]) -> nodes.table:
+    """Make a table of cells of lines, whose columns are as wide as they need."""
 
-    def row(cells: Iterable[Inlines]) -> nodes.row:
-        return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
+    def row(cells: Iterable[list[Inlines]]) -> nodes.row:
+        entries = ((nodes.paragraph("", "", *line) for line in cell) for cell in cells)
+        return nodes.row("", *(nodes.entry("", *lines) for lines in entries))
 
     # HTML fits the columns to their contents; plain text has only these widths, in characters.
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=w) for w in (10, 40, 30, 40)), cols=len(head))
-    group += nodes.thead("", row([nodes.Text(text)] for text in head))
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (10, 90)), cols=len(head))
+    group += nodes.thead("", row([[nodes.Text(text)]] for text in head))
     group += nodes.tbody("", *map(row, rows))
     return nodes.table("", group, classes=["equation-index", "colwidths-auto"])

@@ -95,8 +95,11 @@ def _implementations(
 
 
 def find_tests(folder: Path) -> Iterator[MarkedTest]:
-    """Find the tests that pytest would collect and that carry equation markers."""
-    for path in sorted(folder.rglob("test_*.py")):
+    """Find the tests that pytest would collect and that carry equation markers.
+
+    Those of folders further down, such as comparisons with other libraries, come last.
+    """
+    for path in sorted(folder.rglob("test_*.py"), key=lambda path: (len(path.parts), path)):
         text = path.read_text(encoding="utf-8")
         if "mark.equation" in text:
             module = path.relative_to(folder.parent).as_posix()

@@ -125,6 +125,13 @@ def test_a_test_without_a_marker_is_left_out(tmp_path: Path) -> None:
     assert [test.name for test in find_tests(tmp_path / "tests")] == ["test_a"]
 
 
+def test_tests_in_deeper_folders_come_last(tmp_path: Path) -> None:
+    for name in ("tests/deep/test_it.py", "tests/test_it.py"):
+        write(tmp_path / name, TESTS)
+    modules = dict.fromkeys(test.module for test in find_tests(tmp_path / "tests"))
+    assert list(modules) == ["tests/test_it.py", "tests/deep/test_it.py"]
+
+
 def test_the_source_of_a_test_has_its_decorators_and_no_indentation(tmp_path: Path) -> None:
     write(tmp_path / "tests/test_it.py", TESTS)
     sources = {test.name: test.source for test in find_tests(tmp_path / "tests")}

@@ -323,16 +323,19 @@ class TestLinks:
             for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html, re.DOTALL)
         ]
         assert [row for row in rows if row] == [
-            ["(1.1)", r"\(\displaystyle f(x) = 2x\)", "numbers.double", "test_double"],
+            ["(1.1)", r"\(\displaystyle f(x) = 2x\) Code: numbers.double · Test: test_double"],
             [
                 "(1.2)",
-                r"\(\displaystyle g(x) = x^2\)",
-                "numbers.Square, numbers.Square.area",
-                "TestSquare.test_area",
+                r"\(\displaystyle g(x) = x^2\) Code: numbers.Square, numbers.Square.area · "
+                "Test: TestSquare.test_area",
             ],
-            ["(1.3)", r"\(\displaystyle 0 = x - x\)", "Definition", "example"],
-            ["(2.1)", r"\(\displaystyle f(x) = x + x\)", "Identity, numbers.Square", "test_double"],
-            ["(2.2)", r"\(\displaystyle 1 = 0 + 1\)", "Step", "example"],
+            ["(1.3)", r"\(\displaystyle 0 = x - x\) Definition · checked by the example"],
+            [
+                "(2.1)",
+                r"\(\displaystyle f(x) = x + x\) Identity · Code: numbers.Square · "
+                "Test: test_double",
+            ],
+            ["(2.2)", r"\(\displaystyle 1 = 0 + 1\) Step · checked by the example"],
         ]
 
     def test_every_link_finds_its_place(self, book: Path) -> None:
