@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import types
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sphinx_autodoc_typehints import format_annotation
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -67,32 +68,63 @@ def _scalar(scalar: Any) -> str:
 # "array_like of int, shape (n,)": the words after the type, which an annotation cannot say.
 ARRAY = re.compile(r"(?:array_like|ndarray)\b(?P<of> of (?P<dtype>\w+))?(?P<more>.*)")
 SHAPE = re.compile(r".*?(?P<of>)(?P<dtype>)(?P<more>, shape\b.*)")
-TYPE = re.compile(r":type (?P<name>\w+): (?P<text>.*)")
+PARAMETER = re.compile(r":type (?P<name>\w+): (?P<text>.*)")
+ATTRIBUTE = re.compile(r"\.\. attribute:: (?P<name>\w+)")
+ATTRIBUTE_TYPE = re.compile(r"\s+:type: (?P<text>.*)")
 HINT = ":sphinx_autodoc_typehints_type:"
 
 
 def add_shapes(
-    _app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]
+    app: Sphinx, what: str, _name: str, obj: Any, _options: Any, lines: list[str]
 ) -> None:
-    """Make one type of the two that each parameter has: the annotation's and the docstring's.
+    """Make one type of the two that each parameter and attribute has."""
+    join_parameters(lines)
+    if what == "class":
+        join_attributes(lines, get_type_hints(obj), app.config)
+
+
+def join_parameters(lines: list[str]) -> None:
+    """Join the docstring's type of a parameter to its annotation.
 
     Napoleon has written the docstring's, of which Sphinx would link every word, and
     sphinx-autodoc-typehints has written the annotation's, which would not be shown.
     """
-    types_found = [(i, match) for i, line in enumerate(lines) if (match := TYPE.match(line))]
-    hints = {m["name"]: i for i, m in types_found if m["text"].startswith(HINT)}
-    for i, match in reversed(types_found):
-        name, text = match["name"], match["text"]
-        if i in hints.values() or name not in hints:
-            continue
-        words = ARRAY.match(text) or SHAPE.match(text)
-        if words:
-            dtype = words["dtype"]
-            known = not dtype or re.search(rf"\b{dtype}\b", lines[hints[name]])
-            more = words["more"] if known else words["of"] + words["more"]
-            lines[hints[name]] += more.replace("*", r"\*")
-        del lines[i]
-        hints = {key: at - (at > i) for key, at in hints.items()}
+    found = [(i, match) for i, line in enumerate(lines) if (match := PARAMETER.match(line))]
+    hints = {m["name"]: i for i, m in found if m["text"].startswith(HINT)}
+    for i, match in reversed(found):
+        name = match["name"]
+        if name in hints and i != hints[name]:
+            lines[hints[name]] += only_in_words(match["text"], lines[hints[name]])
+            del lines[i]
+            hints = {key: at - (at > i) for key, at in hints.items()}
+
+
+def join_attributes(lines: list[str], hints: dict[str, Any], config: Config) -> None:
+    """Join the docstring's type of an attribute to its annotation."""
+    name = ""
+    for i, line in enumerate(lines):
+        if match := ATTRIBUTE.match(line):
+            name = match["name"]
+        elif name and (match := ATTRIBUTE_TYPE.match(line)):
+            text = match["text"]
+            if name in hints:
+                hint = format_annotation(hints[name], config)
+            elif text.startswith("ndarray"):  # set by __init__, without an annotation
+                hint = ":py:class:`~numpy.ndarray`"
+            else:
+                continue
+            lines[i] = f"   :type: {hint}{only_in_words(text, hint)}"
+
+
+def only_in_words(text: str, hint: str) -> str:
+    """Pick from the docstring's type what the annotation does not say."""
+    words = ARRAY.match(text) or SHAPE.match(text)
+    if not words:
+        return ""
+    dtype = words["dtype"]
+    known = not dtype or re.search(rf"\b{dtype}\b", hint)
+    more = words["more"] if known else words["of"] + words["more"]
+    return more.replace("*", r"\*")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

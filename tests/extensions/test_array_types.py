@@ -2,6 +2,7 @@ import pickle
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
-from _extensions.array_types import ArrayTypes, add_shapes
+from _extensions.array_types import ArrayTypes, join_parameters
 
 DOCS = Path(__file__).parents[2] / "docs"
 Floats = NDArray[np.floating[Any]]
@@ -63,7 +64,7 @@ def test_one_type_of_two() -> None:
         ":param w: An array or none.",
         ":type w: None or ndarray, shape (n,)",
     ]
-    add_shapes(None, "function", "f", None, None, lines)  # type: ignore[arg-type]
+    join_parameters(lines)
     assert lines == [
         rf":type x: {hint} of int, shape (\*, n)",
         ":param x: An array.",
@@ -87,7 +88,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Pair", "double"]
+__all__ = ["Cache", "Pair", "Run", "double"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -126,6 +127,35 @@ class Pair:
 
     left: NDArray[np.int64]
     right: tuple[Floats, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Three.
+
+    Attributes
+    ----------
+    pair : Pair
+        Two.
+    logits : ndarray of float32, shape (T, V)
+        Scores.
+    n : int
+        A count.
+    """
+
+    pair: Pair
+    logits: Floats
+    n: int
+
+
+class Cache:
+    """Four.
+
+    Attributes
+    ----------
+    keys, values : ndarray of float32, shape (S, D)
+        Set by the constructor.
+    """
 '''
 
 
@@ -151,13 +181,16 @@ def test_reference_of_a_module(tmp_path: Path) -> None:
     html = (tmp_path / "html" / "index.html").read_text()
     assert 'href="https://example.org/numpy/reference/typing.html#numpy.typing.ArrayLike"' in html
     assert "reference/random/generator.html#numpy.random.Generator" in html
-    seen = " ".join(re.sub(r"<[^>]+>", "", html).split())
+    seen = " ".join(unescape(re.sub(r"<[^>]+>", "", html)).replace("¶", "").split())
     assert "x (ArrayLike, shape (…, T)) – An array." in seen
     assert "weight (NDArray[floating] | None, shape (T,), optional) – Unused." in seen
     assert "Return type: NDArray[floating]" in seen
     assert "left (NDArray[int64], shape (n,)) – One." in seen
     assert "right (tuple[NDArray[floating], ...]) – Many." in seen
+    assert "logits Scores. Type: NDArray[floating] of float32, shape (T, V)" in seen
+    assert "pair Two. Type: Pair" in seen
+    assert "keys, values Set by the constructor. Type: ndarray of float32, shape (S, D)" in seen
+    assert 'href="#toy.Pair"' in html
     # The table on top and the entries come in the order of the source, not of __all__.
-    assert [seen.index(s) for s in ("double Double.", "Pair Two.", "toy.double(", "toy.Pair(")] == (
-        sorted(seen.index(s) for s in ("double Double.", "Pair Two.", "toy.double(", "toy.Pair("))
-    )
+    places = [seen.index(s) for s in ("double Double.", "Pair Two.", "toy.double(", "toy.Pair(")]
+    assert places == sorted(places)
