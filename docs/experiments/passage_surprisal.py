@@ -1,6 +1,6 @@
 """Surprisal and next-token entropy of the real model along two passages.
 
-Every passage is preceded by the token that separates documents, ``<|endoftext|>``, so that its first
+Every passage is preceded by ``<|endoftext|>``, which separates documents, so that its first
 token has a surprisal too. Result::
 
     passages: list of

@@ -194,6 +194,8 @@ class Block:
         Queries, turned by their positions.
     keys : ndarray of float32, shape (K, S, D)
         Keys, turned by their positions; key head j serves query heads jG to (j + 1)G − 1.
+    values : ndarray of float32, shape (K, S, D)
+        Values; value head j serves the same query heads.
     weights : ndarray of float32, shape (H, T, S)
         Attention weights; rows sum to 1.
     """
@@ -201,6 +203,7 @@ class Block:
     hidden: Floats
     queries: Floats
     keys: Floats
+    values: Floats
     weights: Floats
 
 
@@ -218,6 +221,8 @@ class Trace:
         Queries, turned by their positions.
     keys : ndarray of float32, shape (L, K, T, D)
         Keys, turned by their positions.
+    values : ndarray of float32, shape (L, K, T, D)
+        Values.
     weights : ndarray of float32, shape (L, H, T, T)
         Attention weights.
     """
@@ -226,6 +231,7 @@ class Trace:
     hidden: Floats
     queries: Floats
     keys: Floats
+    values: Floats
     weights: Floats
 
 
@@ -291,8 +297,7 @@ def blocks(model: Model, tokens: Sequence[int], cache: KVCache | None = None) ->
     Yields
     ------
     Block
-        What each layer did. Its arrays are overwritten by nothing later, except that ``keys``
-        is a view of the cache if there is one.
+        What each layer did. Keys and values are views of the cache, if there is one.
 
     Raises
     ------
@@ -314,7 +319,7 @@ def blocks(model: Model, tokens: Sequence[int], cache: KVCache | None = None) ->
         past = cache.keys[number, :, :end], cache.values[number, :, :end]
         x, queries, weights = _attend(config, layer, x, turns, past)
         x = _feed_forward(config, layer, x)
-        yield Block(x, queries, past[0], weights)
+        yield Block(x, queries, *past, weights)
     cache.length = end
 
 
@@ -389,8 +394,8 @@ def trace(model: Model, tokens: Sequence[int]) -> Trace:
     Returns
     -------
     Trace
-        Logits, hidden states, queries, keys and attention weights of all layers. The weights
-        alone take 4 L H T² bytes: for long texts, go through :func:`blocks` instead.
+        Logits, and of all layers hidden states, queries, keys, values and attention weights. The
+        weights alone take 4 L H T² bytes: for long texts, go through :func:`blocks` instead.
 
     Raises
     ------
@@ -403,6 +408,7 @@ def trace(model: Model, tokens: Sequence[int]) -> Trace:
         np.stack([model.embedding[np.asarray(tokens)], *(block.hidden for block in done)]),
         np.stack([block.queries for block in done]),
         np.stack([block.keys for block in done]),
+        np.stack([block.values for block in done]),
         np.stack([block.weights for block in done]),
     )
 
