@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from experiments import record
 from primer_ref.functional import softmax
 from primer_ref.information import entropy, perplexity, surprisal
 from primer_ref.ngram import additive_smoothing
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 DATA = Path(__file__).parent / "data" / "published_numbers.json"
-MAKEMORE = Path(__file__).parent / "measurements" / "makemore_bigrams.json"
+MAKEMORE = record.MEASUREMENTS / "makemore_bigrams.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,7 @@ def horse_race() -> dict[str, ArrayLike]:
 
 def bigram_loss(added: float) -> dict[str, ArrayLike]:
     """Mean loss of a bigram model on the very names it was counted on."""
-    stored = json.loads(MAKEMORE.read_text(encoding="utf-8"))
-    counts: NDArray[np.int64] = np.array(stored["result"]["counts"])
+    counts: NDArray[np.int64] = np.array(record.load("makemore_bigrams")["counts"])
     seen = counts > 0
     losses = surprisal(additive_smoothing(counts, added)[seen])
     return {"bigrams": counts.sum(), "loss": counts[seen] @ losses / counts.sum()}

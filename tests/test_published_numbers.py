@@ -1,4 +1,3 @@
-import json
 import re
 
 import numpy as np
@@ -6,6 +5,7 @@ import pytest
 
 import published
 from _extensions.published_numbers import VERDICTS, show
+from experiments import makemore_bigrams, record
 
 LIST = published.load()
 
@@ -53,14 +53,20 @@ def test_agreement_is_judged_by_the_tolerance() -> None:
 
 
 def test_counts_of_makemore() -> None:
-    stored = json.loads(published.MAKEMORE.read_text())
-    counts = np.array(stored["result"]["counts"])
+    stored = record.load("makemore_bigrams")
+    counts = np.array(stored["counts"])
     assert counts.shape == (27, 27)
     assert counts.sum() == 228_146
     # Each name is left and reached once by the dot: first and last row sums count the names.
-    assert counts[0].sum() == counts[:, 0].sum() == stored["result"]["names"] == 32_033
+    assert counts[0].sum() == counts[:, 0].sum() == stored["names"] == 32_033
     np.testing.assert_array_equal(counts.sum(0), counts.sum(1))
-    assert re.fullmatch(r"[0-9a-f]{64}", stored["provenance"]["source_sha256"])
+    assert re.fullmatch(r"[0-9a-f]{64}", stored["source_sha256"])
+
+
+def test_pairs_are_counted_within_names() -> None:
+    counts = makemore_bigrams.measure("abba\nb\n")["counts"]
+    seen = {(i, j): int(counts[i, j]) for i, j in np.argwhere(counts).tolist()}
+    assert seen == {(0, 1): 1, (1, 2): 1, (2, 2): 1, (2, 1): 1, (1, 0): 1, (0, 2): 1, (2, 0): 1}
 
 
 @pytest.mark.parametrize(
