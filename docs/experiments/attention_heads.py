@@ -27,6 +27,8 @@ A matrix has one row a layer and one column a head. Result::
                       smallest, median and largest value
     copying           mean surprisal in nats of the first copy, of the second, and of the second
                       half of a control
+    first_token       mean of the weight on position 0 over heads and queries t >= first_query:
+                      with_start, texts; without_start, texts whose start token was left out
     maps              for previous, sink, induction: layer, head, token texts and weights (T, T) of
                       the best head on a short input, rounded to three decimals
     dispersion        on texts of 1,024 tokens, for growing numbers of visible keys: contexts; means
@@ -38,6 +40,7 @@ A matrix has one row a layer and one column a head. Result::
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +58,7 @@ START = "<|endoftext|>"
 SEED = 4
 FIRST_QUERY = 16
 CONTEXTS = (16, 32, 64, 128, 256, 512, 1024)
+WORD = re.compile("Ġ[a-z]{3,7}")  # Ġ is how vocabularies write a space
 SENTENCE = "The old clock in the hall had stopped, and nobody in the house knew what time it was."
 
 Floats = NDArray[np.floating[Any]]
@@ -90,6 +94,12 @@ def random_tokens(model: llama.Model, rng: np.random.Generator, count: int) -> I
     return rng.choice(np.setdiff1d(np.arange(model.config.n_tokens), marks), count)
 
 
+def random_words(model: llama.Model, rng: np.random.Generator, count: int) -> Ints:
+    """Draw tokens that are a space and three to seven small letters, fit to be read."""
+    words = [n for n, text in enumerate(model.tokenizer.tokens) if WORD.fullmatch(text)]
+    return rng.choice(np.array(words), count)
+
+
 def draw_inputs(
     model: llama.Model, rng: np.random.Generator, *, n: int, length: int, period: int, longest: int
 ) -> Inputs:
@@ -111,7 +121,8 @@ def draw_inputs(
 def entropies(weights: Floats) -> Floats:
     """Entropy of each row of weights, in nats."""
     logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
-    return -np.sum(weights * logs, axis=-1)
+    entropy: Floats = -np.sum(weights * logs, axis=-1)
+    return entropy
 
 
 def scaled_scores(queries: Floats, keys: Floats) -> Floats:
@@ -160,7 +171,8 @@ def induction(block: llama.Block) -> Floats:
     """Weight from the second half to the token after the same place in the first, by head."""
     period = block.weights.shape[1] // 2
     queries = np.arange(period + 1, 2 * period)
-    return block.weights[:, queries, queries - period + 1].mean(-1, dtype=np.float64)
+    followers: Floats = block.weights[:, queries, queries - period + 1].astype(np.float64)
+    return followers.mean(-1)
 
 
 def dispersion(block: llama.Block, contexts: Iterable[int]) -> Floats:
@@ -180,7 +192,8 @@ def dispersion(block: llama.Block, contexts: Iterable[int]) -> Floats:
             score_ranges(scores, visible),
         )
         rows.append([values.mean() for values in per_query])
-    return np.array(rows).T
+    columns: Floats = np.array(rows).T
+    return columns
 
 
 def surprisals(model: llama.Model, block: llama.Block, tokens: Ints) -> Floats:
@@ -238,13 +251,19 @@ def measure(
     model = llama.load()
     rng = np.random.default_rng(SEED)
     inputs = draw_inputs(model, rng, n=n, length=length, period=period, longest=max(contexts))
-    short = random_tokens(model, rng, 12)
-    bar = record.progress(range(4 * n), NAME)
+    short = random_words(model, rng, 12)
+    bar = record.progress(range(5 * n), NAME)
 
-    on_texts, copies, spreads, losses = [], [], [], []
+    on_texts, without_start, copies, spreads, losses = [], [], [], [], []
     for tokens in inputs.texts:
         next(bar)
         on_texts.append([text_statistics(block) for block in llama.blocks(model, tokens.tolist())])
+    for tokens in inputs.texts:
+        next(bar)
+        without_start += [
+            block.weights[:, FIRST_QUERY:, 0].mean(dtype=np.float64)
+            for block in llama.blocks(model, tokens[1:].tolist())
+        ]
     for tokens in inputs.repeats + inputs.controls:
         next(bar)
         blocks = list(llama.blocks(model, tokens.tolist()))
@@ -290,6 +309,10 @@ def measure(
             "first": np.mean(losses[:n], axis=0)[0],
             "second": np.mean(losses[:n], axis=0)[1],
             "control": np.mean(losses[n:], axis=0)[1],
+        },
+        "first_token": {
+            "with_start": matrices["sink"].mean(),
+            "without_start": np.mean(without_start),
         },
         "maps": {
             field: head_map(model, twice if field == "induction" else sentence, found)
