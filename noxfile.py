@@ -64,13 +64,15 @@ def doctest(session: nox.Session) -> None:
 
 @nox.session(default=True)
 def lint(session: nox.Session) -> None:
-    """Check style, import order of the layers, metadata, and the repository's hygiene."""
+    """Check style, spelling, the layers' imports, metadata, and the repository's hygiene."""
     install(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("codespell")
     session.run("lint-imports", env=SOURCES)
     session.run("validate-pyproject", "pyproject.toml")
     session.run("sp-repo-review", ".")
+    session.run("zizmor", "--offline", "--quiet", ".github")
 
 
 @nox.session(default=True)
