@@ -171,8 +171,9 @@ def induction(block: llama.Block) -> Floats:
     """Weight from the second half to the token after the same place in the first, by head."""
     period = block.weights.shape[1] // 2
     queries = np.arange(period + 1, 2 * period)
-    followers: Floats = block.weights[:, queries, queries - period + 1].astype(np.float64)
-    return followers.mean(-1)
+    followers = block.weights[:, queries, queries - period + 1]
+    mean: Floats = followers.mean(-1, dtype=np.float64)
+    return mean
 
 
 def dispersion(block: llama.Block, contexts: Iterable[int]) -> Floats:
