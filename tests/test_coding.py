@@ -79,7 +79,7 @@ def test_intervals_of_all_messages_tile_the_unit_interval(table: list[int], n: i
     assert position == 1
 
 
-@pytest.mark.equation("eq-arithmetic-code")
+@pytest.mark.equation("eq-arithmetic-code", "eq-arithmetic-two-bits")
 @given(st.lists(st.integers(1, 30), min_size=4, max_size=4), st.integers(1, 3))
 def test_ideal_codes_are_a_prefix_code_of_the_promised_length(table: list[int], n: int) -> None:
     codes = []

@@ -38,7 +38,7 @@ def distributions(*shape: int) -> st.SearchStrategy[F]:
     return weights.filter(lambda w: w.sum() > 0.005).map(lambda w: w / w.sum())
 
 
-@pytest.mark.equation("eq-surprisal")
+@pytest.mark.equation("eq-surprisal", "eq-additivity")
 @given(st.floats(1e-150, 1), st.floats(1e-150, 1))
 def test_surprisals_of_independent_outcomes_add(p: float, q: float) -> None:
     np.testing.assert_allclose(surprisal(p * q), surprisal(p) + surprisal(q), atol=1e-12)
@@ -129,7 +129,7 @@ def test_perplexity_of_uniform_and_of_impossible() -> None:
 
 @pytest.mark.equation("eq-perplexity")
 def test_perplexity_of_a_published_exercise() -> None:
-    """Ten digits, nine of probability .91 and one of .01, in Jurafsky and Martin: 1.73."""
+    """Jurafsky and Martin ask for ten digits, nine of probability .91 and one of .01."""
     assert perplexity(np.log([0.91] * 9 + [0.01])) == pytest.approx(1.72529254968)
 
 
@@ -201,6 +201,17 @@ def test_kraft_sum() -> None:
     assert kraft_sum([1, 2, 3, 4, 6, 6, 6, 6]) == 1
     assert kraft_sum([1, 1], radix=3) == pytest.approx(2 / 3)
     assert kraft_sum([0]) == 1
+
+
+@pytest.mark.equation("eq-redundancy")
+@given(distributions(4), st.lists(st.integers(1, 9), min_size=4, max_size=4))
+def test_no_prefix_code_beats_entropy(p: F, lengths: list[int]) -> None:
+    """The mean length is entropy, plus a divergence, plus what the codewords leave unused."""
+    room = kraft_sum(lengths)
+    share = 2.0 ** -np.array(lengths) / room
+    excess = kl_divergence(p, share, base=2) - math.log2(room)
+    np.testing.assert_allclose(p @ lengths, entropy(p, base=2) + excess, atol=1e-12)
+    assert room > 1 or excess >= -1e-12
 
 
 @pytest.mark.equation("eq-shannon-code", "eq-shannon-code-bound", "eq-kraft")

@@ -55,7 +55,7 @@ def test_scores_are_the_logs_of_the_distributions(
     np.testing.assert_allclose(np.exp(model.log_probs(sequence)), expected, atol=1e-12)
 
 
-@pytest.mark.equation("eq-chain-rule", "eq-string-probability", "eq-mass")
+@pytest.mark.equation("eq-chain-rule", "eq-string-probability", "eq-mass", "eq-unfinished")
 def test_strings_and_unfinished_prefixes_share_the_whole_probability() -> None:
     """Everything ends within n symbols or is still going after them."""
     model = fit_ngrams([[0, 1, 1], [1]], n_symbols=2, order=1, strength=1.0)

@@ -10,6 +10,7 @@ Five novels by Austen, folded to Shannon's 27 symbols, are counted; the sixth is
   F_N for N = order + 1; on the sixth novel ``unseen``, the share of symbols to which relative
   frequencies give probability 0, ``add_one``, the loss with one added to every count, and
   ``mixed``, the loss with each order the prior of the next.
+- ``samples``: for some orders, 70 symbols drawn from the relative frequencies of the five novels.
 - ``guessing``: Shannon's game played by the mixed model of ``order`` on the first ``symbols`` of
   the sixth novel: ``ranks``, the share of symbols that were right at guess 1, 2, …; what his two
   formulas make of them, ``lower`` and ``upper``; the model's own ``loss`` on the same symbols.
@@ -32,6 +33,7 @@ from primer_ref.ngram import NgramModel, fit_ngrams, letters27
 Letters = NDArray[np.int64]
 
 V = 27
+SEED = 3
 STRENGTHS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -46,7 +48,7 @@ def guessing_game(model: NgramModel, text: Letters) -> dict[str, Any]:
     k = model.order
     tries = np.zeros(V)
     for t, symbol in enumerate(text[k:].tolist(), start=k):
-        p = model.distribution(text[t - k : t])[:V]
+        p = model.distribution(text[t - k : t].tolist())[:V]
         # Of equally likely letters the one first in the alphabet is guessed first.
         tries[np.sum(p > p[symbol]) + np.sum(p[:symbol] == p[symbol])] += 1
     ranks = tries / tries.sum()
@@ -61,7 +63,15 @@ def guessing_game(model: NgramModel, text: Letters) -> dict[str, Any]:
     }
 
 
-def measure(*, orders: range = range(9), game_symbols: int = 50_000) -> dict[str, Any]:
+def sample(model: NgramModel, seed: int) -> str:
+    """Let a model write a line."""
+    drawn = model.sample(np.random.default_rng(seed), max_length=70)
+    return "".join(" abcdefghijklmnopqrstuvwxyz"[symbol] for symbol in drawn)
+
+
+def measure(
+    *, orders: range = range(9), game_symbols: int = 50_000, seed: int = SEED
+) -> dict[str, Any]:
     """Fit once, score every order, and play the guessing game with order 6."""
     *train, test = (letters27(austen(name)) for name in NOVELS)
     trial = fit_ngrams(train[:-1], n_symbols=V, order=6, strength=0)
@@ -90,13 +100,16 @@ def measure(*, orders: range = range(9), game_symbols: int = 50_000) -> dict[str
         "validation": [{"strength": s, "loss": bits} for s, bits in validation.items()],
         "strength": strength,
         "orders": rows,
+        "samples": {
+            k: sample(replace(counted, order=k, lowest=k, strength=0), seed) for k in (0, 2, 4, 8)
+        },
         "guessing": guessing_game(replace(counted, order=6), test[:game_symbols]),
     }
 
 
 def main() -> None:
     """Measure everything and store it."""
-    record.save("ngram_order", measure(), command="python -m experiments.ngram_order", seed=None)
+    record.save("ngram_order", measure(), command="python -m experiments.ngram_order", seed=SEED)
 
 
 if __name__ == "__main__":

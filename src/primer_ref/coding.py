@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Model", "decode", "encode", "ideal_code", "ideal_interval", "quantize"]
 
+#: From the symbols so far to a table of whole frequencies of the next symbol.
 Model = Callable[[Sequence[int]], ArrayLike]
 Bits = NDArray[np.uint8]
 
