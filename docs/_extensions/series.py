@@ -119,28 +119,28 @@ def _list(place: Place, series: list[Article], ordered: list[Article]) -> list[n
     total = f"{len(series)} articles: {len(series) - coming} finished, {coming} coming."
     items = nodes.bullet_list("", classes=["series"], bullet="*")
     for article in ordered:
-        head = nodes.paragraph("", classes=["series-head"])
-        head += nodes.inline("", str(article.number), classes=["series-number"])
+        head = nodes.paragraph()
+        head += nodes.inline("", str(article.number), classes=["number"])
         head += [nodes.Text(" "), nodes.strong("", "", place.link(article.docname, article.title))]
-        head += [nodes.Text(" "), nodes.inline("", article.day, classes=["series-date"])]
+        head += [nodes.Text(" "), nodes.inline("", article.day, classes=["date"])]
         if article.coming:
             head += [nodes.Text(" "), nodes.inline("", "coming", classes=["coming"])]
-        summary = nodes.paragraph("", article.summary, classes=["series-summary"])
+        summary = nodes.paragraph("", article.summary)
         items += nodes.list_item("", head, summary)
-    return [nodes.paragraph("", total, classes=["series-total"]), items]
+    return [nodes.paragraph("", total), items]
 
 
 def _coming(place: Place, here: Article) -> list[nodes.Node]:
-    note = nodes.paragraph("", classes=["series-coming"])
+    note = nodes.paragraph()
     note += [nodes.inline("", "coming", classes=["coming"]), nodes.Text(" This article, dated ")]
     note += nodes.Text(f"{here.day}, is announced and not yet written. ")
     note += place.link(place.root, "All articles of the series")
-    return [nodes.paragraph("", here.summary, classes=["series-summary"]), note]
+    return [nodes.paragraph("", here.summary), note]
 
 
 def _line(place: Place, here: Article, series: list[Article]) -> list[nodes.Node]:
     name = f"Chapter {here.number}" if here.number else "Opening post"
-    line = nodes.paragraph("", f"{name} · {here.day}", classes=["series-line"])
+    line = nodes.paragraph("", f"{name} · {here.day}", classes=["article-line"])
     for before, after in neighbors(series):
         if after == here:
             line += [nodes.Text(" · previous: "), place.link(before.docname, before.title)]

@@ -103,7 +103,9 @@ def test_chapter_has_its_line_and_the_body_of_a_coming_one(book: Path) -> None:
     out, said, _ = build(book)
     assert said == ""
     coming = (out / "chapters/01-topic.html").read_text()
-    assert re.search(r'series-line">Chapter 1 · March 2, 2026 · previous: <a [^>]*href="00', coming)
+    assert re.search(
+        r'article-line">Chapter 1 · March 2, 2026 · previous: <a [^>]*href="00', coming
+    )
     assert re.search(r'next: <a [^>]*href="02-topic.html".*\(March 3, 2026\)', coming)
     assert "Summary of 1" in coming
     assert re.search(r'not yet written. <a class="reference internal" href="../index.html"', coming)
