@@ -12,7 +12,9 @@ import types
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from docutils import nodes
 from numpy.typing import ArrayLike
+from sphinx import addnodes
 from sphinx_autodoc_typehints import format_annotation
 
 if TYPE_CHECKING:
@@ -127,7 +129,27 @@ def only_in_words(text: str, hint: str) -> str:
     return more.replace("*", r"\*")
 
 
+def name_alias(
+    app: Sphinx, what: str, _name: str, obj: Any, _options: Any, lines: list[str]
+) -> None:
+    """Say in the docstring of a type alias what it stands for."""
+    if what == "data" and get_origin(obj) is not None:
+        lines += ["", f"Stands for {format_annotation(obj, app.config)}."]
+
+
+def drop_expanded_alias(
+    _app: Sphinx, _domain: str, objtype: str, content: addnodes.desc_content
+) -> None:
+    """Take out the same from autodoc, with all aliases in it expanded."""
+    if objtype == "data":
+        for paragraph in list(content.findall(nodes.paragraph)):
+            if paragraph.astext().startswith("alias of "):
+                content.remove(paragraph)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Join the types after napoleon (500) and sphinx-autodoc-typehints (500) wrote theirs."""
     app.connect("autodoc-process-docstring", add_shapes, priority=600)
+    app.connect("autodoc-process-docstring", name_alias)
+    app.connect("object-description-transform", drop_expanded_alias)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -82,15 +82,18 @@ MODULE = '''\
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Cache", "Pair", "Run", "double"]
+__all__ = ["Cache", "Law", "Pair", "Run", "double"]
 
 Floats = NDArray[np.floating[Any]]
+#: From scores to weights.
+Law = Callable[[ArrayLike], Floats]
 
 
 def double(x: ArrayLike, rng: np.random.Generator, *, weight: Floats | None = None) -> Floats:
@@ -190,6 +193,10 @@ def test_reference_of_a_module(tmp_path: Path) -> None:
     assert "logits Scores. Type: NDArray[floating] of float32, shape (T, V)" in seen
     assert "pair Two. Type: Pair" in seen
     assert "keys, values Set by the constructor. Type: ndarray of float32, shape (S, D)" in seen
+    assert (
+        "toy.Law From scores to weights. Stands for Callable[[ArrayLike], NDArray[floating]]. "
+        in (seen)
+    )
     assert 'href="#toy.Pair"' in html
     # The table on top and the entries come in the order of the source, not of __all__.
     places = [seen.index(s) for s in ("double Double.", "Pair Two.", "toy.double(", "toy.Pair(")]
