@@ -25,20 +25,13 @@ PROMPT = re.compile(r"^\s*>>> ", re.MULTILINE)
 class MarkDoctestFences(SphinxTransform):
     """Mark literal blocks as the ``doctest`` directive would have."""
 
-    # Sphinx's TrimDoctestFlagsTransform (401) takes directives such as +SKIP out of the text.
-    default_priority = 400
+    default_priority = 500
 
     def apply(self, **_kwargs: Any) -> None:
         """Mark the page's blocks."""
         for block in self.document.findall(nodes.literal_block):
-            text = block.astext()
-            if block.get("language") == "python" and PROMPT.search(text):
-                block.attributes |= {
-                    "testnodetype": "doctest",
-                    "groups": ["default"],
-                    "options": {},
-                    "test": text,
-                }
+            if block.get("language") == "python" and PROMPT.search(block.astext()):
+                block.attributes |= {"testnodetype": "doctest", "groups": ["default"]}
                 # The builder takes a block's line for its second; MyST gives that of the fence.
                 if block.line is not None:
                     block.line += 1
