@@ -93,11 +93,12 @@ def run_sphinx(docs: Path, out: Path, *, name: str, doctrees: Path, time: dict[s
     print(f"Building {name} ...", flush=True)
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-b", "html", *options, "-d", doctrees, docs, out],
-        env={**os.environ, "PYTHONHASHSEED": "0", **time},
+        # Unless PYTHONWARNINGS is set, Sphinx prints deprecations that concern extensions' authors.
+        env={"PYTHONWARNINGS": "", **os.environ, "PYTHONHASHSEED": "0", **time},
         check=False,
     )
     if done.returncode:
-        raise SystemExit(f"Version {name} did not build: see the warnings above.")
+        raise RuntimeError(f"Version {name} did not build: see the warnings above.")
 
 
 def build_latest(root: Path, site: Path, cache: Path) -> None:
@@ -238,7 +239,10 @@ def main() -> None:
     """Build into the folder named on the command line and say where the book is."""
     root = DOCS.parent
     site = Path(sys.argv[1] if len(sys.argv) > 1 else root / "build" / "html").resolve()
-    build_site(root, site)
+    try:
+        build_site(root, site)
+    except RuntimeError as error:
+        sys.exit(str(error))
     print(f"\nThe book is in {site}")
     print(f"Open   {(site / 'index.html').as_uri()}")
     print(f"Serve  python -m http.server --directory {site}")

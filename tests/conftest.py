@@ -1,13 +1,17 @@
-"""What several tests share: a writer of GGUF files, written apart from the reader."""
+"""What several tests share: the built book, and a writer of GGUF files, apart from the reader."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from build_versions import build_latest, version_data, write_root
+
+ROOT = Path(__file__).parents[1]
 Writer = Callable[..., bytes]
 
 # Types of metadata values and their struct codes; 8 is a string and 9 an array.
@@ -52,3 +56,14 @@ def gguf(
 @pytest.fixture(scope="session")
 def write_gguf() -> Writer:
     return gguf
+
+
+@pytest.fixture(scope="session")
+def built_book() -> Path:
+    """Build the book into a folder of the tests' own, which the next run builds upon."""
+    site = ROOT / "build" / "tested" / "html"
+    cache = site.parent / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    build_latest(ROOT, site, cache)
+    write_root(site, version_data(site, []))
+    return site

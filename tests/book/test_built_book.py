@@ -11,7 +11,6 @@ import pytest
 from sphinx.util.inventory import InventoryFile
 
 import primer_ref
-from build_versions import build_latest, version_data, write_root
 
 ROOT = Path(__file__).parents[2]
 FETCHED = {
@@ -78,20 +77,12 @@ def fetched_by_css(css: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def site() -> Path:
-    """Build the book into a folder of the tests' own, which the next run builds upon."""
-    site = ROOT / "build" / "tested" / "html"
-    cache = site.parent / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    build_latest(ROOT, site, cache)
-    write_root(site, version_data(site, []))
-    return site
-
-
-@pytest.fixture(scope="module")
-def pages(site: Path) -> dict[str, Page]:
+def pages(built_book: Path) -> dict[str, Page]:
     """Parse every page."""
-    return {path.relative_to(site).as_posix(): Page(path) for path in sorted(site.rglob("*.html"))}
+    return {
+        path.relative_to(built_book).as_posix(): Page(path)
+        for path in sorted(built_book.rglob("*.html"))
+    }
 
 
 def offenders(found: Iterator[tuple[str, object]]) -> str:
@@ -104,12 +95,12 @@ def test_every_chapter_has_its_page(pages: dict[str, Page]) -> None:
     assert {f"latest/chapters/{name}.html" for name in chapters} <= pages.keys()
 
 
-def test_nothing_is_fetched_from_another_host(site: Path, pages: dict[str, Page]) -> None:
+def test_nothing_is_fetched_from_another_host(built_book: Path, pages: dict[str, Page]) -> None:
     fetched = [(name, address) for name, page in pages.items() for address in page.fetched]
-    for sheet in [*site.rglob("*.css"), *site.rglob("*.svg")]:
+    for sheet in [*built_book.rglob("*.css"), *built_book.rglob("*.svg")]:
         css = sheet.read_text(encoding="utf-8")
         fetched += [
-            (sheet.relative_to(site).as_posix(), address) for address in fetched_by_css(css)
+            (sheet.relative_to(built_book).as_posix(), address) for address in fetched_by_css(css)
         ]
     assert len(fetched) > len(pages)
     assert not offenders(
@@ -128,13 +119,13 @@ def test_an_id_stands_once_on_a_page(pages: dict[str, Page]) -> None:
     )
 
 
-def test_every_internal_link_leads_somewhere(site: Path, pages: dict[str, Page]) -> None:
+def test_every_internal_link_leads_somewhere(built_book: Path, pages: dict[str, Page]) -> None:
     def broken(page: Page, link: str) -> bool:
         address, fragment = urldefrag(link)
         target = page.path.parent / unquote(urlsplit(address).path) if address else page.path
         if not target.exists():
             return True
-        other = pages.get(target.resolve().relative_to(site.resolve()).as_posix())
+        other = pages.get(target.resolve().relative_to(built_book.resolve()).as_posix())
         return bool(fragment and other and unquote(fragment) not in other.ids)
 
     assert not offenders(
@@ -175,8 +166,8 @@ def test_equations_are_numbered_and_linked(pages: dict[str, Page]) -> None:
     assert not offenders(iter(wrong))
 
 
-def test_every_public_name_is_in_the_reference(site: Path) -> None:
-    with (site / "latest" / "objects.inv").open("rb") as file:
+def test_every_public_name_is_in_the_reference(built_book: Path) -> None:
+    with (built_book / "latest" / "objects.inv").open("rb") as file:
         inventory = InventoryFile.load(file, "", lambda base, target: base + target)
     documented = {name for kind, names in inventory.items() if kind[:3] == "py:" for name in names}
     package = Path(primer_ref.__file__).parent

@@ -238,7 +238,7 @@ def test_a_warning_stops_the_build(project: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".git"))
     (copy / "docs" / "index.rst").write_text("Toy\n===\n\n:doc:`nowhere`\n")
-    with pytest.raises(SystemExit, match="Version latest did not build"):
+    with pytest.raises(RuntimeError, match="Version latest did not build"):
         build_site(copy, tmp_path / "html")
 
 
