@@ -1,22 +1,22 @@
 r"""Render mathematics as MathML while the book is built.
 
 The reader's browser lays out MathML by itself: no script, no request, no shift of the page. One
-table of macros serves this renderer and the LaTeX preamble. A formula that cannot be converted is a
-located warning, and so is what the converter is known to print wrong without a word.
+table of macros serves this renderer and the LaTeX preamble. A formula that `math_conversion`
+refuses is a located warning.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
-from math_core import LatexError, LatexToMathML
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
+
+from .math_conversion import Converter, is_wide
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -55,47 +55,17 @@ MACROS = {
     "inner": (2, r"\left\langle #1, #2 \right\rangle"),
 }
 
-# What the converter accepts and prints wrong: the pattern, and what to write instead.
-SILENTLY_WRONG = {
-    re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*(?:em|ex|pt|mm|cm)\s*\]"): "drop the length after \\\\",
-}
+convert = Converter({name: body for name, (_, body) in MACROS.items()})
 
 
 def latex_preamble() -> str:
-    r"""Write the table as ``\newcommand`` lines."""
+    r"""Write the table of macros as ``\newcommand`` lines."""
     # \providecommand first: LaTeX has its own \H (an accent), \P (¶) and others.
     return "\n".join(
         rf"\providecommand{{\{name}}}{{}}\renewcommand{{\{name}}}"
-        + (f"[{count}]" if count else "")
-        + f"{{{body}}}"
+        f"{f'[{count}]' if count else ''}{{{body}}}"
         for name, (count, body) in MACROS.items()
     )
-
-
-@cache
-def converter(*, xml: bool) -> LatexToMathML:
-    """Make a converter that knows the macros; XML (EPUB) needs namespaces."""
-    macros = {name: body for name, (_, body) in MACROS.items()}
-    return LatexToMathML(macros=macros, annotation=not xml, xml_namespace=xml, fancy_error=False)
-
-
-def convert(tex: str, *, display: bool, xml: bool = False) -> str:
-    r"""Convert a formula to MathML.
-
-    Raises
-    ------
-    ValueError
-        If the formula cannot be converted, or would be printed wrong.
-    """
-    for pattern, mend in SILENTLY_WRONG.items():
-        if pattern.search(tex):
-            raise ValueError(f"printed wrong by the converter: {mend}")
-    try:
-        mathml = converter(xml=xml).convert_with_local_state(tex, displaystyle=display)
-    except LatexError as error:
-        raise ValueError(str(error)) from None
-    # Named entities are HTML's own; the character itself is valid everywhere.
-    return re.sub(r"&(?!amp;|lt;|gt;|quot;|#)\w+;", lambda match: html.unescape(match[0]), mathml)
 
 
 def rendered(translator: HTML5Translator, node: nodes.Element, tex: str, *, display: bool) -> str:
@@ -126,16 +96,18 @@ def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 def visit_display(translator: HTML5Translator, node: nodes.math_block) -> None:
     """Write a displayed formula in a box that scrolls, and its number beside it."""
-    parts = [part for part in node.astext().split("\n\n") if part.strip()]
-    rows = r"\\".join(parts)
-    tex = rows if len(parts) == 1 else rf"\begin{{gathered}}{rows}\end{{gathered}}"
+    parts = [part.strip() for part in node.astext().split("\n\n") if part.strip()]
+    rows = r" \\ ".join(parts)
+    # Sphinx gives LaTeX the same environment for a display of several paragraphs.
+    tex = rows if len(parts) == 1 else rf"\begin{{aligned}}{rows}\end{{aligned}}"
     number = get_node_equation_number(translator, node) if node["number"] else None
+    mathml = rendered(translator, node, tex, display=True)
+    # A box that scrolls must be reachable by keyboard; the others shall not stand in the way.
     name = f"Equation {number}" if number else "Formula"
+    stop = f' tabindex="0" role="group" aria-label="{name}"' if is_wide(mathml) else ""
     body = translator.body
     body.append(translator.starttag(node, "div", CLASS="math math-block notranslate nohighlight"))
-    # A box that scrolls must be reachable by keyboard, hence the tab stop and its name.
-    body.append(f'<div class="math-scroll" role="group" tabindex="0" aria-label="{name}">')
-    body.append(rendered(translator, node, tex, display=True) + "</div>")
+    body.append(f'<div class="math-scroll"{stop}>{mathml}</div>')
     if number:
         body.append(f'<span class="eqno">({number})')
         translator.add_permalink_ref(node, "Link to this equation")
@@ -158,6 +130,36 @@ class DropWrapperIds(SphinxPostTransform):
                 node["names"] = []
 
 
+class KeepTogether(SphinxPostTransform):
+    """Keep a formula in the line with what touches it: a comma, a parenthesis, the gram of n-gram.
+
+    To a browser a formula is an image, with a place for a line break before and after it.
+    """
+
+    default_priority = 501
+    formats = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Put each formula into one box with the text that touches it."""
+        for math in list(self.document.findall(nodes.math)):
+            parent, at = math.parent, math.parent.index(math)
+            before, after = text_at(parent, at - 1), text_at(parent, at + 1)
+            opening, closing = re.split(r"\s", before)[-1], re.split(r"[\s—]", after)[0]
+            if opening:
+                parent[at - 1] = nodes.Text(before.removesuffix(opening))
+            if closing:
+                parent[at + 1] = nodes.Text(after.removeprefix(closing))
+            if opening or closing:
+                ends = nodes.Text(opening), math.deepcopy(), nodes.Text(closing)
+                parent[at] = nodes.inline("", "", *ends, classes=["together"])
+
+
+def text_at(parent: nodes.Element, index: int) -> str:
+    """Return the text of a child, empty if there is no such child or it is no text."""
+    child = parent[index] if 0 <= index < len(parent) else None
+    return str(child) if isinstance(child, nodes.Text) else ""
+
+
 def add_preamble(app: Sphinx, config: Config) -> None:
     """Give LaTeX the same macros."""
     elements = dict(config.latex_elements)
@@ -171,5 +173,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
         "mathml", inline_renderers=(visit_inline, None), block_renderers=(visit_display, None)
     )
     app.add_post_transform(DropWrapperIds)
+    app.add_post_transform(KeepTogether)
     app.connect("config-inited", add_preamble)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

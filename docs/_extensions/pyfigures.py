@@ -64,7 +64,7 @@ class PyFigure(FigureDirective):
             return []
         for source in (module.__file__, style.__file__):
             env.note_dependency(os.path.relpath(str(source), env.srcdir))
-        path = Path(env.doctreedir).parent / "figures" / f"{dotted.replace('.', '-')}.svg"
+        path = Path(env.doctreedir) / "figures" / f"{dotted.replace('.', '-')}.svg"
         write_if_changed(path, svg)
         page = Path(env.doc2path(env.docname)).parent
         self.arguments = [Path(os.path.relpath(path, page)).as_posix()]

@@ -1,11 +1,14 @@
-"""Theorems, proofs and exercises are the same whether pages are read by one process or by two."""
+"""Theorems, proofs and exercises: the same from one process and from two, and valid HTML."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 CONF = (
     'extensions = ["myst_parser", "sphinx_exercise", "sphinx_codeautolink", "sphinx.ext.autodoc",'
@@ -23,6 +26,13 @@ A claim. See {{prf:ref}}`thm-{other}`.
 Short.
 ```
 
+````{{prf:proof}}
+
+```{{math}}
+a = b
+```
+````
+
 ```{{exercise}}
 :label: ex-{n}
 
@@ -37,7 +47,19 @@ Do it.
 ```
 ````
 """
-PAGES = 12  # Sphinx reads in parallel only from a handful of pages on
+PAGES = 7  # Sphinx reads in parallel from six pages on
+
+
+def sphinx(source: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    docs = Path(__file__).parents[2] / "docs"
+    paths = ["-b", "html", "-d", f"{out}-trees", str(source), str(out)]
+    return subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", *options, *paths],
+        check=False,
+        text=True,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(docs), "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0"},
+    )
 
 
 def build(tmp_path: Path, jobs: str) -> dict[str, bytes]:
@@ -50,19 +72,39 @@ def build(tmp_path: Path, jobs: str) -> dict[str, bytes]:
     )
     for n, name in enumerate(names):
         (source / f"{name}.md").write_text(PAGE.format(n=n, other=(n + 1) % PAGES))
-    docs = Path(__file__).parents[2] / "docs"
-    out = tmp_path / jobs
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-j", jobs, "-b", "html"]
-    subprocess.run(
-        [*command, "-d", f"{out}-trees", str(source), str(out)],
-        check=True,
-        env=os.environ | {"PYTHONPATH": str(docs), "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0"},
-    )
+    out = tmp_path / "html"
+    sphinx(source, out, "-W", "-j", jobs).check_returncode()
     return {path.name: path.read_bytes() for path in out.glob("page*.html")}
 
 
-def test_parallel_equals_serial(tmp_path: Path) -> None:
-    parallel, serial = build(tmp_path, "2"), build(tmp_path, "1")
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return build(tmp_path_factory.mktemp("serial"), "1")
+
+
+def test_parallel_equals_serial(tmp_path: Path, serial: dict[str, bytes]) -> None:
     assert len(serial) == PAGES
-    assert parallel == serial
+    assert build(tmp_path, "2") == serial
     assert b"Theorem 3.1" in serial["page01.html"], "the reference to the next page's theorem"
+
+
+def test_every_id_is_unique(serial: dict[str, bytes]) -> None:
+    ids = re.findall(rb'\bid="([^"]+)"', serial["page01.html"])
+    assert sorted(ids) == sorted(set(ids))
+    assert {b"thm-1", b"ex-1"} <= set(ids)
+
+
+def test_a_proof_says_so_once_even_before_a_formula(serial: dict[str, bytes]) -> None:
+    html = serial["page01.html"].decode()
+    assert "<p><em>Proof.</em> Short.</p>" in html
+    assert re.search(r'<p><em>Proof.</em> </p>\s*<div class="math', html)
+    assert html.count("Proof.") == 2
+
+
+def test_a_warning_inside_a_proof_names_its_line(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "conf.py").write_text(CONF)
+    (source / "index.md").write_text("# T\n\n```{prf:proof}\nFirst.\n\nThen {nonsense}`x`.\n```\n")
+    stderr = sphinx(source, tmp_path / "html").stderr
+    assert "index.md:6: WARNING: Unknown interpreted text role" in stderr

@@ -1,0 +1,124 @@
+r"""Convert formulas from LaTeX to MathML, with `math_core`, and refuse what would look wrong.
+
+A browser prints whatever MathML it gets. So a formula is refused that the converter is known to
+misread without a word, and one with a character that the book's font does not hold.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+from math_core import LatexError, LatexToMathML
+
+# What the converter takes without a word and prints wrong, and what to write instead.
+SILENTLY_WRONG = {
+    r"\\\\(\*|\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])": r"nothing may follow \\: no star, no length",
+    r"\\begin\{(aligned|gathered|cases)\}\s*\[": "an environment takes no position in brackets",
+    r"\\begin\{(equation|align|gather|multline|alignat|flalign)\}": (
+        "the environment numbers itself: use aligned, and :label: for the number"
+    ),
+    r"\\eqref\b": "refer to equations in the text, with {eq}",
+    r"\\([bx]?cancel|boxed)\b": "browsers draw neither strokes nor boxes in MathML",
+}
+ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)
+
+NAMED_ENTITY = re.compile(r"&(?!amp;|lt;|gt;|quot;|#)\w+;")
+FONT_CHARACTERS = Path(__file__).parents[1] / "_static" / "fonts" / "characters.txt"
+
+# The parts of MathML that are taller than a line, and operators that are.
+TALL = {"mfrac", "mroot", "msqrt", "mtable", "munder", "munderover"}
+LARGE_OPERATORS = set("∑∏∐∫∬∭∮⋀⋁⋂⋃⨀⨁⨂")
+# Of two styles of script the font has one: the selectors between them say nothing.
+SCRIPT_SELECTORS = dict.fromkeys(map(ord, "\ufe00\ufe01"))
+WIDE = 24  # characters that fit beside an equation's number on a telephone
+
+
+class Converter:
+    """A converter that knows a table of macros."""
+
+    def __init__(self, macros: Mapping[str, str]) -> None:
+        self.latex = LatexToMathML(macros=dict(macros), annotation=True, fancy_error=False)
+
+    def __call__(self, tex: str, *, display: bool, xml: bool = False) -> str:
+        r"""Convert a formula to MathML, for HTML or, with a namespace, for XML.
+
+        Raises
+        ------
+        ValueError
+            If the formula cannot be converted, would be printed wrong, or needs a character that
+            the font does not hold.
+        """
+        if wrong := complaint(tex):
+            raise ValueError(wrong)
+        try:
+            mathml = self.latex.convert_with_local_state(tex, displaystyle=display)
+        except LatexError as error:
+            raise ValueError(str(error)) from None
+        # Named entities are HTML's own; the character itself is valid in XML too.
+        mathml = NAMED_ENTITY.sub(lambda match: html.unescape(match[0]), mathml)
+        math = ElementTree.fromstring(mathml.translate(SCRIPT_SELECTORS))
+        if missing := sorted(printed(math) - font_characters()):
+            listed = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing)
+            raise ValueError(f"the book's font has no {listed}: see docs/_static/fonts/README.md")
+        relax_fences(math)
+        if xml:
+            math.set("xmlns", "http://www.w3.org/1998/Math/MathML")
+        return ElementTree.tostring(math, encoding="unicode")
+
+
+@cache
+def font_characters() -> frozenset[str]:
+    """Read which characters the book's mathematical font holds."""
+    listed = re.sub("^#.*$", "", FONT_CHARACTERS.read_text("utf-8"), flags=re.MULTILINE)
+    ranges = re.findall(r"U\+(\w+)(?:-(\w+))?", listed)
+    return frozenset(
+        chr(code) for a, b in ranges for code in range(int(a, 16), int(b or a, 16) + 1)
+    )
+
+
+def complaint(tex: str) -> str | None:
+    """Say what in a formula would be printed wrong without a word."""
+    for pattern, mend in SILENTLY_WRONG.items():
+        if re.search(pattern, tex):
+            return mend
+    outside, found = tex, 1
+    while found:  # from the innermost environment to the outermost
+        outside, found = ENVIRONMENT.subn("", outside)
+    return r"\\ outside an environment: use aligned or gathered" if r"\\" in outside else None
+
+
+def printed(math: ElementTree.Element) -> set[str]:
+    """Collect the characters that a formula prints, not those of the LaTeX that it carries."""
+    texts = (element.text or "" for element in math.iter() if element.tag != "annotation")
+    return set("".join("".join(texts).split()))
+
+
+def relax_fences(math: ElementTree.Element) -> None:
+    r"""Leave the fences around a formula of ordinary height as they are.
+
+    Chromium gives a fence that may grow (\left, \right) the width of the largest one there is, so
+    that the small one stands apart from what it encloses.
+    """
+    for row in math.iter("mrow"):
+        if len(row) > 1 and row[0].tag == row[-1].tag == "mo" and not any(map(is_tall, row.iter())):
+            for fence in row:
+                if fence.tag == "mo" and (fence in (row[0], row[-1]) or fence.get("stretchy")):
+                    fence.set("stretchy", "false")
+
+
+def is_tall(element: ElementTree.Element) -> bool:
+    """Say whether an element makes its row taller than a line."""
+    large_operator = element.tag == "mo" and element.text in LARGE_OPERATORS
+    stacked = element.tag == "mover" and element.get("accent") is None
+    return element.tag in TALL or large_operator or stacked
+
+
+def is_wide(mathml: str) -> bool:
+    """Estimate whether a displayed formula must scroll on a telephone."""
+    rows = re.sub(r"<annotation.*?</annotation>", "", mathml).split("</mtr>")
+    return any(len(html.unescape(re.sub(r"<[^>]+>", "", row))) > WIDE for row in rows)
