@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,50 @@ from hypothesis import strategies as st
 from primer_ref.formats import FormatError, ModelFile, read_gguf, read_safetensors
 from primer_ref.llama import find_model
 
-Writer = Callable[..., bytes]
 Read = Callable[[Path], ModelFile]
 
 F32, F16, Q4_0, Q4_1, Q8_0, BF16 = 0, 1, 2, 3, 8, 30
+
+
+# --- A writer, made without the reader ---------------------------------------------------------
+
+# Types of metadata values and their struct codes; 8 is a string and 9 an array.
+CODES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+
+
+def string(text: str | bytes) -> bytes:
+    raw = text.encode() if isinstance(text, str) else text
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def value(kind: int, item: Any) -> bytes:
+    if kind == 8:
+        return string(item)
+    if kind == 9:
+        inner, items = item
+        head = struct.pack("<IQ", inner, len(items))
+        return head + b"".join(value(inner, each) for each in items)
+    return struct.pack("<" + CODES[kind], item)
+
+
+def gguf(
+    metadata: Sequence[tuple[str, int, Any]],
+    tensors: Sequence[tuple[str, tuple[int, ...], int, bytes]],
+    *,
+    version: int = 3,
+    alignment: int = 32,
+) -> bytes:
+    """Lay out a file from (key, type, value) and (name, shape, type, bytes)."""
+    head = [b"GGUF", struct.pack("<IQQ", version, len(tensors), len(metadata))]
+    head += [string(key) + struct.pack("<I", kind) + value(kind, it) for key, kind, it in metadata]
+    data = b""
+    for name, shape, kind, raw in tensors:
+        head.append(string(name) + struct.pack("<I", len(shape)))
+        head.append(struct.pack(f"<{len(shape)}Q", *shape[::-1]))
+        head.append(struct.pack("<IQ", kind, len(data)))
+        data += raw + b"\0" * (-len(raw) % alignment)
+    front = b"".join(head)
+    return front + b"\0" * (-len(front) % alignment) + data
 
 
 def quantized(kind: int, n_blocks: int, rng: np.random.Generator) -> tuple[bytes, list[float]]:
@@ -44,7 +84,7 @@ def quantized(kind: int, n_blocks: int, rng: np.random.Generator) -> tuple[bytes
 
 
 @pytest.fixture(scope="module")
-def small(write_gguf: Writer) -> bytes:
+def small() -> bytes:
     """A file with a value of every type and a tensor of every encoding."""
     rng = np.random.default_rng(0)
     metadata = [
@@ -73,7 +113,7 @@ def small(write_gguf: Writer) -> bytes:
         ("half", (4,), F16, struct.pack("<4e", 1, -0.5, 65504, 0)),
         ("brain", (2, 1), BF16, struct.pack("<2H", 0x3F80, 0xC040)),
     ]
-    return write_gguf(metadata, tensors)
+    return gguf(metadata, tensors)
 
 
 def opened(folder: Path, content: bytes, read: Read = read_gguf) -> ModelFile:
@@ -95,9 +135,9 @@ def test_metadata(tmp_path: Path, small: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", [Q4_0, Q4_1, Q8_0])
-def test_quantized(tmp_path: Path, write_gguf: Writer, kind: int) -> None:
+def test_quantized(tmp_path: Path, kind: int) -> None:
     raw, values = quantized(kind, 10, np.random.default_rng(kind))
-    tensor = opened(tmp_path, write_gguf([], [("w", (5, 64), kind, raw)])).tensors["w"]
+    tensor = opened(tmp_path, gguf([], [("w", (5, 64), kind, raw)])).tensors["w"]
     decoded = tensor.decode()
     assert decoded.dtype == np.float32
     assert decoded.shape == tensor.shape == (5, 64)
@@ -120,10 +160,10 @@ def test_decoded_is_a_copy(tmp_path: Path, small: bytes) -> None:
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_alignment_is_kept(tmp_path: Path, write_gguf: Writer, version: int) -> None:
+def test_alignment_is_kept(tmp_path: Path, version: int) -> None:
     one = [("a", (1,), F32, struct.pack("<f", 1)), ("b", (1,), F32, struct.pack("<f", 2))]
     metadata = [("general.alignment", 4, 64)]
-    file = opened(tmp_path, write_gguf(metadata, one, version=version, alignment=64))
+    file = opened(tmp_path, gguf(metadata, one, version=version, alignment=64))
     assert [tensor.decode()[0] for tensor in file.tensors.values()] == [1, 2]
 
 
@@ -193,9 +233,9 @@ def test_gguf_rules(tmp_path: Path, content: bytes, message: str) -> None:
 
 
 @pytest.mark.parametrize("bad", [0x7C00, 0xFC00, 0x7E00])  # +inf, -inf, NaN
-def test_scales_must_be_finite(tmp_path: Path, write_gguf: Writer, bad: int) -> None:
+def test_scales_must_be_finite(tmp_path: Path, bad: int) -> None:
     raw = struct.pack("<H", bad) + bytes(32)
-    tensor = opened(tmp_path, write_gguf([], [("w", (32,), Q8_0, raw)])).tensors["w"]
+    tensor = opened(tmp_path, gguf([], [("w", (32,), Q8_0, raw)])).tensors["w"]
     with pytest.raises(FormatError, match="scales must be finite; tensor 'w' has"):
         tensor.decode()
 

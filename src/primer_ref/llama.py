@@ -567,10 +567,11 @@ def _config(metadata: Mapping[str, Any]) -> Config:
     if kind != "llama":
         raise FormatError(f"the model must be of the architecture 'llama'; got {kind!r}")
 
-    def get(key: str) -> Any:
-        if type(metadata.get(f"llama.{key}")) not in (int, float):
-            raise FormatError(f"a model must state llama.{key} as a number")
-        return metadata[f"llama.{key}"]
+    def get(key: str, type_: type = int) -> Any:
+        value = metadata.get(f"llama.{key}")
+        if type(value) is not type_:
+            raise FormatError(f"llama.{key} must be of type {type_.__name__}; got {value!r}")
+        return value
 
     config = Config(
         n_layers=get("block_count"),
@@ -581,8 +582,8 @@ def _config(metadata: Mapping[str, Any]) -> Config:
         hidden=get("feed_forward_length"),
         n_tokens=get("vocab_size"),
         context=get("context_length"),
-        rope_base=get("rope.freq_base"),
-        eps=get("attention.layer_norm_rms_epsilon"),
+        rope_base=get("rope.freq_base", float),
+        eps=get("attention.layer_norm_rms_epsilon", float),
     )
     if config.head_size * config.n_heads != config.width:
         raise FormatError(

@@ -83,7 +83,7 @@ def rotary(x: ArrayLike, turns: Complexes) -> Floats:
 
     References
     ----------
-    J. Su et al. (2021), RoFormer: Enhanced Transformer with Rotary Position Embedding, section 3.
+    J. Su et al. (2021), RoFormer: Enhanced Transformer with Rotary Position Embedding.
 
     Examples
     --------

@@ -110,7 +110,8 @@ class BPETokenizer:
     Raises
     ------
     ValueError
-        If two tokens are equal, a merge is not a pair, or it makes no token of the vocabulary.
+        If two tokens are equal, one is not written in byte characters, or a merge is not a pair
+        that makes a token of the vocabulary.
 
     Examples
     --------
@@ -138,6 +139,9 @@ class BPETokenizer:
             self._rank.setdefault((left, right), rank)
         self._character = byte_characters()
         self._byte = {character: byte for byte, character in enumerate(self._character)}
+        strange = set("".join(self.number.keys() - self.specials.keys())) - self._byte.keys()
+        if strange:
+            raise ValueError(f"a token must be written in byte characters; got {min(strange)!r}")
         self._split_specials = re.compile(
             "(" + "|".join(map(re.escape, sorted(self.specials, key=len, reverse=True))) + ")"
         )
@@ -160,17 +164,18 @@ class BPETokenizer:
         Raises
         ------
         ValueError
-            If the model is tokenized in another way.
+            If the model is tokenized in another way, or a list is missing.
         """
         kind = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre")
         if kind != ("gpt2", "smollm"):
             raise ValueError(f"the tokenizer must be ('gpt2', 'smollm'); got {kind}")
-        types = metadata["tokenizer.ggml.token_type"]
-        return cls(
-            metadata["tokenizer.ggml.tokens"],
-            metadata["tokenizer.ggml.merges"],
-            [number for number, kind in enumerate(types) if kind == 3],
-        )
+        lists: dict[str, Any] = {}
+        for name in ("tokens", "merges", "token_type"):
+            lists[name] = metadata.get(f"tokenizer.ggml.{name}")
+            if not isinstance(lists[name], list):
+                raise ValueError(f"tokenizer.ggml.{name} must be a list; got {lists[name]!r}")
+        marks = [number for number, kind in enumerate(lists["token_type"]) if kind == 3]
+        return cls(lists["tokens"], lists["merges"], marks)
 
     def encode(self, text: str, *, specials: bool = False) -> list[int]:
         """Cut a text into tokens.

