@@ -201,9 +201,9 @@ def test_reference_of_a_module(tmp_path: Path) -> None:
     )
     assert 'href="#toy.Pair"' in html
     # The table on top and the entries come in the order of the source, not of __all__.
-    order = ("double Double.", "Pair Two.", "Run Three.", "Cache Four.")
-    order += ("toy.double(", "toy.Pair(", "toy.Run(", "toy.Cache")
-    places = [seen.index(words) for words in order]
+    table = ["double Double.", "Pair Two.", "Run Three.", "Cache Four."]
+    entries = ["toy.double(", "toy.Pair(", "toy.Run(", "toy.Cache"]
+    places = [seen.index(words) for words in table + entries]
     assert places == sorted(places)
 
 
