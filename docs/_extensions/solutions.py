@@ -84,7 +84,9 @@ class FillSolutionsList(SphinxPostTransform):
         """One exercise: its number, its name, its solution."""
         line = nodes.paragraph("", "", _link(here, "numref", exercise.label))
         if exercise.name:
-            line += nodes.Text(f", {exercise.name}")
+            registry: dict[str, Any] = self.env.sphinx_exercise_registry  # type: ignore[attr-defined]
+            title = registry[exercise.label]["node"][0]
+            line += [nodes.Text(", "), *(part.deepcopy() for part in title[1].children)]
         if exercise.solution:
             uri = self.app.builder.get_relative_uri(here, exercise.docname)
             target = f"{uri}#{exercise.solution}"

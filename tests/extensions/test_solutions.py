@@ -78,6 +78,7 @@ def test_all_exercises_with_links_to_themselves_and_their_solutions(source: Path
     numbers = ("1.1, Warm up", "1.2: ", "2.1, Warm up", "2.2: ")
     places = [text.index(f"Exercise {number}") for number in numbers]
     assert places == sorted(places)
+    assert "Warm <em>up</em>" in html
     targets = re.findall(r'href="(page\d\.html)#([^"]+)">solution</a>', html)
     assert [page for page, _ in targets] == ["page1.html"] * 2 + ["page2.html"] * 2
     for page, anchor in targets:
