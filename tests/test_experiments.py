@@ -1,0 +1,242 @@
+"""Stored measurements: how they are written, and that a part of each comes out again.
+
+Two machines agree on float32 results to about four digits; ``assert_close`` leaves room for that.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments import attention_heads, ngram_order, passage_surprisal, record
+from experiments.texts import NOVELS, austen
+from primer_ref import llama
+from primer_ref.ngram import fit_ngrams, letters27
+
+
+def assert_close(actual: Any, desired: Any) -> None:
+    np.testing.assert_allclose(actual, desired, rtol=2e-3, atol=2e-3)
+
+
+# --- The record ------------------------------------------------------------------------------
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    model = tmp_path / "model.gguf"
+    model.write_bytes(b"weights")
+    result = {"a": np.float32(1 / 3), "b": [np.arange(3), {"c": None}], "d": "é", "e": np.bool_(1)}
+    path = record.save("x", result, command="run x", seed=3, model=model, folder=tmp_path)
+    assert record.load("x", folder=tmp_path) == {
+        "a": 0.333333,
+        "b": [[0, 1, 2], {"c": None}],
+        "d": "é",
+        "e": True,
+    }
+    provenance = json.loads(path.read_text("utf-8"))["provenance"]
+    assert provenance["command"] == "run x"
+    assert provenance["seed"] == 3
+    assert provenance["versions"]["numpy"] == np.__version__
+    assert provenance["model"]["file"] == "model.gguf"
+    assert provenance["model"]["sha256"].startswith("9a129038")
+    assert str(tmp_path) not in path.read_text("utf-8")
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
+    record.save("x", {"a": 1}, command="", seed=None, folder=tmp_path)
+    for bad in (math.nan, math.inf, {1, 2}):
+        with pytest.raises((ValueError, TypeError)):
+            record.save("x", {"a": bad}, command="", seed=None, folder=tmp_path)
+    assert record.load("x", folder=tmp_path) == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_layout_has_a_line_for_each_list_of_values() -> None:
+    value = {"rows": [[1, 2], [3]], "empty": {}, "none": [], "of": [{"a": 1}]}
+    lines = [
+        "{",
+        '  "rows": [',
+        "    [1, 2],",
+        "    [3]",
+        "  ],",
+        '  "empty": {},',
+        '  "none": [],',
+        '  "of": [',
+        "    {",
+        '      "a": 1',
+        "    }",
+        "  ]",
+        "}",
+    ]
+    assert record.to_json(value) == "\n".join(lines)
+
+
+def test_progress_goes_through_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(record.progress([1, 2, 3], "counting")) == [1, 2, 3]
+    assert capsys.readouterr().err == ""  # no terminal, no bar
+
+
+@pytest.mark.parametrize("path", sorted(record.MEASUREMENTS.glob("*.json")), ids=lambda p: p.stem)
+def test_stored_files_say_where_they_come_from(path: Path) -> None:
+    stored = json.loads(path.read_text("utf-8"))
+    assert stored.keys() == {"provenance", "result"}
+    assert stored["provenance"]["command"].startswith(f"python -m experiments.{path.stem}")
+    assert path.read_text("utf-8") == record.to_json(stored) + "\n"
+    assert path.stat().st_size < 200_000
+
+
+# --- The measurements --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model() -> llama.Model:
+    return llama.load()
+
+
+@pytest.mark.model
+def test_passage_surprisal(model: llama.Model) -> None:
+    stored = record.load("passage_surprisal")["passages"]
+    assert [passage["name"] for passage in stored] == ["persuasion", "modern"]
+    again = record.plain(
+        passage_surprisal.measure_passage(model, "modern", passage_surprisal.MODERN)
+    )
+    assert again["tokens"] == stored[1]["tokens"]
+    for field in ("surprisal", "entropy", "mean_surprisal", "bits_per_byte", "perplexity"):
+        assert_close(again[field], stored[1][field])
+    np.testing.assert_allclose(again["rank"], stored[1]["rank"], rtol=0.02, atol=1)
+    assert "".join(stored[0]["tokens"]) == passage_surprisal.opening()
+    for passage in stored:
+        bits = sum(passage["surprisal"]) / math.log(2)
+        assert passage["bits_per_byte"] == pytest.approx(bits / passage["bytes"], rel=1e-5)
+        assert passage["perplexity"] == pytest.approx(math.exp(passage["mean_surprisal"]), rel=1e-4)
+
+
+def test_ngram_order() -> None:
+    stored = record.load("ngram_order")
+    *train, test = (letters27(austen(name)) for name in NOVELS)
+    model = fit_ngrams(train, n_symbols=ngram_order.V, order=2, strength=stored["strength"])
+    for k in range(3):
+        loss = ngram_order.loss(replace(model, order=k), test)
+        assert loss == pytest.approx(stored["orders"][k]["mixed"], abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def heads() -> dict[str, Any]:
+    return record.load("attention_heads")
+
+
+@pytest.fixture(scope="module")
+def inputs(model: llama.Model, heads: dict[str, Any]) -> attention_heads.Inputs:
+    """The inputs of the stored measurement, drawn again."""
+    return attention_heads.draw_inputs(
+        model,
+        np.random.default_rng(attention_heads.SEED),
+        n=heads["n_texts"],
+        length=heads["length"],
+        period=heads["period"],
+        longest=heads["dispersion"]["contexts"][-1],
+    )
+
+
+@pytest.mark.model
+def test_attention_heads_on_the_first_text(
+    model: llama.Model, heads: dict[str, Any], inputs: attention_heads.Inputs
+) -> None:
+    layers = list(llama.blocks(model, inputs.texts[0].tolist()))
+    for field in ("previous", "sink"):
+        found = heads["summary"][field]
+        again = attention_heads.text_statistics(layers[found["layer"]])[field][found["head"]]
+        assert_close(again, found["by_input"][0])
+        matrix = np.array(heads[field])
+        assert matrix.shape == (30, 9)
+        assert matrix[found["layer"], found["head"]] == matrix.max() == found["value"]
+
+
+@pytest.mark.model
+def test_attention_heads_on_the_first_repeat(
+    model: llama.Model, heads: dict[str, Any], inputs: attention_heads.Inputs
+) -> None:
+    found = heads["summary"]["induction"]
+    blocks = list(llama.blocks(model, inputs.repeats[0].tolist()))
+    again = attention_heads.induction(blocks[found["layer"]])[found["head"]]
+    assert_close(again, found["by_input"][0])
+    surprisal = attention_heads.surprisals(model, blocks[-1], inputs.repeats[0]).reshape(2, -1)
+    assert surprisal[1].mean() < surprisal[0].mean() / 2
+    assert heads["copying"]["second"] < heads["copying"]["control"] / 2
+
+
+@pytest.mark.model
+def test_attention_heads_on_short_contexts(
+    model: llama.Model, heads: dict[str, Any], inputs: attention_heads.Inputs
+) -> None:
+    """What comes first in a text is measured without the rest of it."""
+    again = []
+    for tokens in inputs.long_texts:
+        blocks = llama.blocks(model, tokens[:32].tolist())
+        again.append(np.mean([attention_heads.dispersion(b, (16, 32)) for b in blocks], axis=0))
+    stored = list(heads["dispersion"].values())[1:]
+    assert_close(np.mean(again, axis=0), np.array(stored)[:, :2])
+
+
+@pytest.mark.model
+def test_attention_maps(model: llama.Model, heads: dict[str, Any]) -> None:
+    for kind in ("previous", "sink", "induction"):
+        stored = heads["maps"][kind]
+        tokens = model.tokenizer.encode("".join(stored["tokens"]), specials=True)
+        assert [model.tokenizer.decode([token]) for token in tokens] == stored["tokens"]
+        weights = llama.trace(model, tokens).weights[stored["layer"], stored["head"]]
+        np.testing.assert_allclose(weights, stored["weights"], atol=3e-3)
+
+
+# --- The statistics of heads, on a layer made by hand ------------------------------------------
+
+
+def handmade() -> llama.Block:
+    """One layer with two heads on 33 tokens: one looks back by one, one at the first token."""
+    n = 33
+    weights = np.zeros((2, n, n), np.float32)
+    weights[0, np.arange(n), np.maximum(np.arange(n) - 1, 0)] = 1
+    weights[1, :, 0] = 0.75
+    weights[1, np.arange(n), np.arange(n)] += 0.25
+    rng = np.random.default_rng(0)
+    queries, keys, values = rng.normal(size=(3, 2, n, 4)).astype(np.float32)
+    return llama.Block(np.zeros((n, 8), np.float32), queries, keys[:1], values[:1], weights)
+
+
+def test_text_statistics_by_hand() -> None:
+    block = handmade()
+    found = attention_heads.text_statistics(block)
+    assert found["previous"].tolist() == [1, 0]
+    assert found["sink"].tolist() == [0, 0.75]
+    spread = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    np.testing.assert_allclose(found["entropy"], [0, spread], atol=1e-6)
+    rows = [
+        [float(block.queries[1, t] @ block.keys[0, s]) / 2 for s in range(t + 1)]
+        for t in range(16, 33)
+    ]
+    assert found["score_std"][1] == pytest.approx(np.std(np.concatenate(rows)), rel=1e-5)
+    variance = np.mean([np.var(row) for row in rows])
+    assert found["row_std"][1] == pytest.approx(math.sqrt(variance), rel=1e-5)
+    spans = [max(row) - min(row) for row in rows]
+    assert found["score_range"][1] == pytest.approx(np.mean(spans), rel=1e-5)
+    assert found["first_key_norm"][0] == pytest.approx(np.linalg.norm(block.keys[0, 0]))
+
+
+def test_induction_by_hand() -> None:
+    block = handmade()
+    period = 16
+    weights = np.zeros_like(block.weights)
+    queries = np.arange(period + 1, 2 * period)  # tokens 1 … 16 come again as 17 … 32
+    weights[0, queries, queries - period + 1] = 0.5
+    assert attention_heads.induction(replace(block, weights=weights)).tolist() == [0.5, 0]
+
+
+def test_dispersion_by_hand() -> None:
+    rows = attention_heads.dispersion(handmade(), (32,))[:, 0]
+    assert rows[0] == pytest.approx((1 + 0.75) / 2)
+    assert rows[1] == pytest.approx((1 + 0.25) / 2)
