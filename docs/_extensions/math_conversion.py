@@ -33,9 +33,11 @@ FONT_CHARACTERS = Path(__file__).parents[1] / "_static" / "fonts" / "characters.
 # The parts of MathML that are taller than a line, and operators that are.
 TALL = {"mfrac", "mroot", "msqrt", "mtable", "munder", "munderover"}
 LARGE_OPERATORS = set("∑∏∐∫∬∭∮⋀⋁⋂⋃⨀⨁⨂")
+BIG = "1.2em"  # what the converter makes of \big
 # Of two styles of script the font has one: the selectors between them say nothing.
 SCRIPT_SELECTORS = dict.fromkeys(map(ord, "\ufe00\ufe01"))
 WIDE = 24  # characters that fit beside an equation's number on a telephone
+RELATIONS = set("=≠≔≡<>≤≥≪≫≈∼≃∝∈⊂⊆→↦⟶⇒⟹⇔⟺")
 
 
 class Converter:
@@ -66,9 +68,11 @@ class Converter:
             listed = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing)
             raise ValueError(f"the book's font has no {listed}: see docs/_static/fonts/README.md")
         relax_fences(math)
+        pieces = [math] if display else cut(math)
         if xml:
-            math.set("xmlns", "http://www.w3.org/1998/Math/MathML")
-        return ElementTree.tostring(math, encoding="unicode")
+            for piece in pieces:
+                piece.set("xmlns", "http://www.w3.org/1998/Math/MathML")
+        return "<wbr />".join(ElementTree.tostring(piece, encoding="unicode") for piece in pieces)
 
 
 @cache
@@ -99,16 +103,19 @@ def printed(math: ElementTree.Element) -> set[str]:
 
 
 def relax_fences(math: ElementTree.Element) -> None:
-    r"""Leave the fences around a formula of ordinary height as they are.
+    r"""Let no fence grow (\left, \big) that need not: Chromium sets it apart from what it encloses.
 
-    Chromium gives a fence that may grow (\left, \right) the width of the largest one there is, so
-    that the small one stands apart from what it encloses.
+    It gives a fence that may grow the width of the largest one there is, whatever it draws.
     """
     for row in math.iter("mrow"):
         if len(row) > 1 and row[0].tag == row[-1].tag == "mo" and not any(map(is_tall, row.iter())):
             for fence in row:
                 if fence.tag == "mo" and (fence in (row[0], row[-1]) or fence.get("stretchy")):
                     fence.set("stretchy", "false")
+    for fence in math.iter("mo"):
+        if fence.get("minsize") == fence.get("maxsize") == BIG:
+            del fence.attrib["minsize"], fence.attrib["maxsize"]
+            fence.attrib.update(stretchy="false", mathsize=BIG)
 
 
 def is_tall(element: ElementTree.Element) -> bool:
@@ -118,7 +125,25 @@ def is_tall(element: ElementTree.Element) -> bool:
     return element.tag in TALL or large_operator or stacked
 
 
+def cut(math: ElementTree.Element) -> list[ElementTree.Element]:
+    """Cut a wide formula after its relations: browsers never break a line inside a formula."""
+    row = math.find("semantics/mrow")
+    if row is None or not is_wide(ElementTree.tostring(math, encoding="unicode")):
+        return [math]
+    pieces: list[list[ElementTree.Element]] = [[]]
+    for child in row:
+        pieces[-1].append(child)
+        if child.tag == "mo" and child.text in RELATIONS:
+            child.set("form", "infix")  # it keeps its spaces at the end of a piece
+            pieces.append([])
+    cut_up = []
+    for piece in filter(None, pieces):
+        cut_up.append(ElementTree.Element("math", math.attrib))
+        ElementTree.SubElement(cut_up[-1], "mrow").extend(piece)
+    return cut_up if len(cut_up) > 1 else [math]
+
+
 def is_wide(mathml: str) -> bool:
-    """Estimate whether a displayed formula must scroll on a telephone."""
+    """Estimate whether a formula is too wide for a telephone."""
     rows = re.sub(r"<annotation.*?</annotation>", "", mathml).split("</mtr>")
     return any(len(html.unescape(re.sub(r"<[^>]+>", "", row))) > WIDE for row in rows)

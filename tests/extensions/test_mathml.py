@@ -122,6 +122,24 @@ def test_fences_grow_only_around_what_is_tall() -> None:
         assert "<mo>(</mo>" in layout(rf"\left({tall}\right)")
 
 
+def test_big_fences_are_larger_letters() -> None:
+    assert layout(r"\bigl(x\bigr)").count('stretchy="false" mathsize="1.2em"') == 2
+    assert "stretchy" not in layout(r"\Bigl(x\Bigr)")
+
+
+def test_a_wide_inline_formula_may_break_after_its_relations() -> None:
+    wide = r"f(x_1, \dots, x_n) = \sum_{i=1}^n x_i^2 \le \norm{x}_2^2 + g(x_1, \dots, x_n)"
+    pieces = mathml.convert(wide, display=False).split("<wbr />")
+    assert [re.sub("<[^>]+>", "", piece)[-1] for piece in pieces] == ["=", "≤", ")"]
+    assert "".join(re.sub("<[^>]+>", "", piece) for piece in pieces) == re.sub(
+        "<[^>]+>", "", layout(wide)
+    )
+    assert all(piece.startswith("<math>") for piece in pieces)
+    for short in ("a = b", "a + b" * 12, r"\sum_{i=1}^n"):
+        assert "<wbr />" not in mathml.convert(short, display=False)
+    assert "<wbr />" not in mathml.convert(wide, display=True)
+
+
 def test_namespace_only_in_xml() -> None:
     assert 'xmlns="http://www.w3.org/1998/Math/MathML"' in mathml.convert(
         "x", display=True, xml=True
