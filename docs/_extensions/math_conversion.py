@@ -109,8 +109,8 @@ def relax_fences(math: ElementTree.Element) -> None:
     """
     for row in math.iter("mrow"):
         if len(row) > 1 and row[0].tag == row[-1].tag == "mo" and not any(map(is_tall, row.iter())):
-            for fence in row:
-                if fence.tag == "mo" and (fence in (row[0], row[-1]) or fence.get("stretchy")):
+            for fence in (row[0], row[-1], *row.findall("mo[@stretchy]")):
+                if "minsize" not in fence.attrib:
                     fence.set("stretchy", "false")
     for fence in math.iter("mo"):
         if fence.get("minsize") == fence.get("maxsize") == BIG:
