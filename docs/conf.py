@@ -73,6 +73,8 @@ napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 typehints_formatter = ArrayTypes()
+# Every name is documented where it is defined; an alias would lead to the standard library.
+viewcode_follow_imported_members = False
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3.11", "_inventories/python.inv"),
     "numpy": ("https://numpy.org/doc/stable", "_inventories/numpy.inv"),
