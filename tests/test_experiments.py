@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments import attention_heads, ngram_order, passage_surprisal, record
-from experiments.texts import NOVELS, austen
+from experiments import attention_heads, passage_surprisal, record
 from primer_ref import llama
-from primer_ref.ngram import fit_ngrams, letters27
 
 
 def assert_close(actual: Any, desired: Any) -> None:
@@ -114,15 +112,6 @@ def test_passage_surprisal(model: llama.Model) -> None:
         bits = sum(passage["surprisal"]) / math.log(2)
         assert passage["bits_per_byte"] == pytest.approx(bits / passage["bytes"], rel=1e-5)
         assert passage["perplexity"] == pytest.approx(math.exp(passage["mean_surprisal"]), rel=1e-4)
-
-
-def test_ngram_order() -> None:
-    stored = record.load("ngram_order")
-    *train, test = (letters27(austen(name)) for name in NOVELS)
-    model = fit_ngrams(train, n_symbols=ngram_order.V, order=2, strength=stored["strength"])
-    for k in range(3):
-        loss = ngram_order.loss(replace(model, order=k), test)
-        assert loss == pytest.approx(stored["orders"][k]["mixed"], abs=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ def test_byte_characters_are_printable_and_different() -> None:
         ("½x²Ⅷ٣", ["½", "x", "²", "Ⅷ", "٣"]),
         ("naïve café 日本", ["naïve", " café", " 日本"]),
         ("x\u00a0y\u3000", ["x", "\u00a0", "y", "\u3000"]),
+        ("x \u3000y", ["x", " ", "\u3000", "y"]),
         ("hm... ?!", ["hm", "...", " ?!"]),
         ("'é'sé", ["'", "é", "'s", "é"]),
         ("a\x1cb", ["a", "\x1c", "b"]),  # Unicode does not call it white space
