@@ -118,7 +118,7 @@ def rms_norm(x: ArrayLike, weight: ArrayLike, *, eps: float = 1e-5) -> Floats:
     Examples
     --------
     >>> from primer_ref.functional import rms_norm
-    >>> print(rms_norm([[3.0, 4.0], [0.0, 0.0]], [1.0, 2.0], eps=0).round(4))
+    >>> print(rms_norm([[3.0, 4.0], [0.0, 0.0]], [1.0, 2.0]).round(4))
     [[0.8485 2.2627]
      [0.     0.    ]]
     """

@@ -93,7 +93,7 @@ def rotary(x: ArrayLike, turns: Complexes) -> Floats:
     >>> near = rotary(q, rotations([2], 2)) @ rotary(k, rotations([0], 2)).T
     >>> far = rotary(q, rotations([9], 2)) @ rotary(k, rotations([7], 2)).T
     >>> print(near.round(6), far.round(6))
-    [[5.949231]] [[5.949231]]
+    [[-6.781229]] [[-6.781229]]
     """
     x = np.asarray(x)
     x = np.ascontiguousarray(x, np.float32 if x.dtype == np.float32 else np.float64)
