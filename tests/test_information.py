@@ -190,6 +190,11 @@ def test_ideal_guesses_enclose_the_conditional_entropy(seed: int) -> None:
 
 
 @pytest.mark.equation("eq-guessing-bounds")
+def test_the_two_bounds_meet_where_all_ranks_in_use_are_equally_likely() -> None:
+    np.testing.assert_allclose(guessing_bounds([1 / 3, 1 / 3, 1 / 3, 0]), math.log(3))
+
+
+@pytest.mark.equation("eq-guessing-bounds")
 def test_the_lower_bound_needs_the_ideal_order() -> None:
     """A guesser who always tries the rarer of two symbols first gets a "bound" too high."""
     low, high = guessing_bounds([0.1, 0.9], base=2)
