@@ -23,6 +23,9 @@ SILENTLY_WRONG = {
         "the environment numbers itself: use aligned, and :label: for the number"
     ),
     r"\\eqref\b": "refer to equations in the text, with {eq}",
+    r"\\(Big|bigg|Bigg)r?\s*(\\[a-zA-Z]+|\\?.)\s*[\^_]": (
+        r"Chromium shrinks a sized fence that carries a script: use \left and \right"
+    ),
     r"\\([bx]?cancel|boxed)\b": "browsers draw neither strokes nor boxes in MathML",
 }
 ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)

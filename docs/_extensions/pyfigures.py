@@ -17,8 +17,10 @@ figure::
 from __future__ import annotations
 
 import importlib
+import inspect
 import io
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+READS = re.compile(r'record\.load\("([\w-]+)"\)')
+
 
 class PyFigure(FigureDirective):
     """Sphinx's ``figure`` directive, with a function in the place of a file."""
@@ -53,17 +57,24 @@ class PyFigure(FigureDirective):
         env, dotted = self.state.document.settings.env, self.arguments[0]
         if not self.options.get("alt"):
             self.warn(f"figure {dotted} says nothing to those who cannot see it: add :alt:")
-        for name in self.options.pop("data", "").split():
-            env.note_dependency(f"measurements/{name}.json")
         module_name, _, function_name = dotted.rpartition(".")
+        figures, measurements = Path(style.__file__).parent, self.options.pop("data", "").split()
+        for source in (figures / f"{module_name}.py", figures / "style.py"):
+            env.note_dependency(os.path.relpath(source, env.srcdir))
+        for name in measurements:
+            env.note_dependency(f"measurements/{name}.json")
         try:
-            module = importlib.import_module(f"figures.{module_name}")
-            svg = drawn(getattr(module, function_name))
+            function = getattr(importlib.import_module(f"figures.{module_name}"), function_name)
+            svg = drawn(function)
         except Exception as error:
             self.warn(f"figure {dotted} cannot be drawn: {type(error).__name__}: {error}")
+            env.note_reread()  # the next build says it again, unless somebody has mended it
             return []
-        for source in (module.__file__, style.__file__):
-            env.note_dependency(os.path.relpath(str(source), env.srcdir))
+        for name in sorted(READS.findall(inspect.getsource(function))):
+            if name not in measurements:
+                self.warn(
+                    f"figure {dotted} reads a measurement without saying so: add :data: {name}"
+                )
         path = Path(env.doctreedir) / "figures" / f"{dotted.replace('.', '-')}.svg"
         write_if_changed(path, svg)
         page = Path(env.doc2path(env.docname)).parent

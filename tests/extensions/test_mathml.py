@@ -86,6 +86,8 @@ def test_refuses_what_it_cannot_convert(tex: str) -> None:
         (r"a \\ b", "outside an environment"),
         (r"\begin{aligned} a \\ b \end{aligned} \\ c", "outside an environment"),
         (r"\eqref{eq-x}", "in the text"),
+        (r"\Bigl( x \Bigr)^2", "carries a script"),
+        (r"\Bigl\lVert x \Bigr\rVert_2", "carries a script"),
         (r"\boxed{a} + \cancel{b}", "neither strokes nor boxes"),
         (r"\mathfrak{g}", r"the book's font has no 𝔤 \(U\+1D524\)"),
     ],
@@ -100,6 +102,7 @@ def test_refuses_what_would_be_printed_wrong(tex: str, mend: str) -> None:
     [
         r"\begin{cases} 1 & a \\ [0, 1] & b \end{cases}",
         r"\begin{aligned} a &= \begin{cases} b \\ c \end{cases} \\ &= d \end{aligned}",
+        r"\bigl( x \bigr)^2 + \Bigl( x^2 \Bigr) + \begin{matrix} a \\ b \end{matrix}",
         r"\begin{align*} a &= b \\ c &= d \end{align*}",
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from sphinx.environment import BuildEnvironment
 from sphinx.testing.util import SphinxTestApp
 
 from _extensions import pyfigures
@@ -32,11 +33,18 @@ def loud() -> Figure:
     return line()
 
 
+def measured() -> Figure:
+    record = types.SimpleNamespace(load=lambda _name: [0, 1])
+    fig, axes = style.one()
+    axes.plot(record.load("probe"))
+    return fig
+
+
 @pytest.fixture
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     module = types.ModuleType("figures.probe")
     module.__file__ = __file__
-    vars(module).update(line=line, loud=loud, nothing=lambda: None)
+    vars(module).update(line=line, loud=loud, measured=measured, nothing=lambda: None)
     monkeypatch.setitem(sys.modules, "figures.probe", module)
 
     def run(directive: str) -> tuple[str, str, Path]:
@@ -89,6 +97,29 @@ def test_figure_has_number_caption_and_text_alternative(build: Build) -> None:
 def test_warns_where_the_figure_is_used(build: Build, directive: str, message: str) -> None:
     _, warnings_, _ = build(directive)
     assert re.search(message, warnings_), warnings_
+
+
+def test_names_the_measurements_that_it_reads(build: Build) -> None:
+    silent = build("```{pyfigure} probe.measured\n:alt: x\n```")[1]
+    assert "reads a measurement: add :data: probe" in silent
+    assert not build("```{pyfigure} probe.measured\n:alt: x\n:data: probe\n```")[1]
+
+
+def test_depends_on_what_it_is_made_of(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[str] = []
+    monkeypatch.setattr(BuildEnvironment, "note_dependency", lambda _, path: noted.append(path))
+    build("```{pyfigure} probe.line\n:alt: x\n:data: one two\n```")
+    assert {"measurements/one.json", "measurements/two.json"} <= set(noted)
+    assert {"figures/probe.py", "figures/style.py"} <= {"/".join(Path(p).parts[-2:]) for p in noted}
+
+
+def test_a_figure_that_failed_is_tried_again(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_again: list[str] = []
+    monkeypatch.setattr(
+        BuildEnvironment, "note_reread", lambda self: read_again.append(self.docname)
+    )
+    build("```{pyfigure} probe.nothing\n:alt: x\n```")
+    assert read_again == ["index"]
 
 
 def test_leaves_an_unchanged_file_alone(tmp_path: Path) -> None:
