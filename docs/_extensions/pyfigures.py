@@ -72,9 +72,7 @@ class PyFigure(FigureDirective):
             return []
         for name in sorted(READS.findall(inspect.getsource(function))):
             if name not in measurements:
-                self.warn(
-                    f"figure {dotted} reads a measurement without saying so: add :data: {name}"
-                )
+                self.warn(f"figure {dotted} reads a measurement: add :data: {name}")
         path = Path(env.doctreedir) / "figures" / f"{dotted.replace('.', '-')}.svg"
         write_if_changed(path, svg)
         page = Path(env.doc2path(env.docname)).parent
