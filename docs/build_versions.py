@@ -23,9 +23,9 @@ import platform
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
+import zipfile
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
@@ -132,14 +132,14 @@ def build_release(root: Path, site: Path, cache: Path, release: Release) -> bool
     if out.exists() and stamp.exists() and stamp.read_text() == fingerprint:
         return True
     # An archive rather than a work tree: it leaves nothing behind in the reader's repository.
-    archive = git(root, "archive", release.commit)
+    archive = git(root, "archive", "--format=zip", release.commit)
     if archive is None:
         return False
     shutil.rmtree(out, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder, "tree")
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(tree, filter="data")
+        with zipfile.ZipFile(io.BytesIO(archive)) as files:
+            files.extractall(tree)
         run_sphinx(
             tree / "docs",
             out,
