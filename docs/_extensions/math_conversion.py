@@ -137,7 +137,6 @@ def cut(math: ElementTree.Element) -> list[ElementTree.Element]:
     for child in row:
         pieces[-1].append(child)
         if child.tag == "mo" and child.text in RELATIONS:
-            child.set("form", "infix")  # it keeps its spaces at the end of a piece
             pieces.append([])
     cut_up = []
     for piece in filter(None, pieces):

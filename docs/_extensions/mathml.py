@@ -160,10 +160,10 @@ def text_at(parent: nodes.Element, index: int) -> str:
     return str(child) if isinstance(child, nodes.Text) else ""
 
 
-def add_preamble(app: Sphinx, config: Config) -> None:
+def add_preamble(_app: Sphinx | None, config: Config) -> None:
     """Give LaTeX the same macros."""
     elements = dict(config.latex_elements)
-    elements["preamble"] = elements.get("preamble", "") + latex_preamble()
+    elements["preamble"] = elements.get("preamble", "") + "\n" + latex_preamble()
     config.latex_elements = elements
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sphinx.config import Config
 from sphinx.testing.util import SphinxTestApp
 
 from _extensions import mathml
-from _extensions.math_conversion import FONT_CHARACTERS, font_characters
+from _extensions.math_conversion import FONT_CHARACTERS, WIDE, font_characters, is_wide
 
 Build = Callable[[str], tuple[str, str]]
 
@@ -180,6 +181,20 @@ def test_wide_displays_are_tab_stops_and_small_ones_are_not(build: Build) -> Non
     html, _ = build(f"$$\na\n$$\n\n$$\n{wide}\n$$ (eq-wide)\n\n$$\n\\frac{{a}}{{b}}\n$$\n")
     assert html.count('tabindex="0" role="group"') == 1
     assert 'aria-label="Equation 1"' in html
+
+
+def test_width_is_that_of_the_widest_row() -> None:
+    narrow, wide = "a" * WIDE, "a" * (WIDE + 1)
+    assert not is_wide(layout(rf"\begin{{aligned}} {narrow} \\ {narrow} \end{{aligned}}"))
+    assert is_wide(layout(rf"\begin{{aligned}} b \\ {wide} \end{{aligned}}"))
+    assert not is_wide(mathml.convert(narrow, display=True)), "its source does not count"
+
+
+def test_latex_gets_the_macros_after_what_the_book_sets() -> None:
+    config = Config(overrides={"latex_elements": {"preamble": r"\usepackage{x}"}})
+    config.add("latex_elements", {}, "", dict)
+    mathml.add_preamble(None, config)
+    assert config.latex_elements["preamble"].startswith("\\usepackage{x}\n\\providecommand{\\R}")
 
 
 def test_text_that_touches_a_formula_stays_with_it(build: Build) -> None:

@@ -26,6 +26,12 @@ A claim. See {{prf:ref}}`thm-{other}`.
 Short.
 ```
 
+```{{prf:lemma}}
+:label: lem-{n}
+
+A step.
+```
+
 ````{{prf:proof}}
 
 ```{{math}}
@@ -73,7 +79,8 @@ def build(tmp_path: Path, jobs: str) -> dict[str, bytes]:
     for n, name in enumerate(names):
         (source / f"{name}.md").write_text(PAGE.format(n=n, other=(n + 1) % PAGES))
     out = tmp_path / "html"
-    sphinx(source, out, "-W", "-j", jobs).check_returncode()
+    result = sphinx(source, out, "-W", "-j", jobs)
+    assert not result.returncode, result.stderr
     return {path.name: path.read_bytes() for path in out.glob("page*.html")}
 
 
@@ -105,6 +112,8 @@ def test_a_warning_inside_a_proof_names_its_line(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     (source / "conf.py").write_text(CONF)
-    (source / "index.md").write_text("# T\n\n```{prf:proof}\nFirst.\n\nThen {nonsense}`x`.\n```\n")
+    (source / "index.md").write_text(
+        "# T\n\n```{prf:proof}\n:class: long\n\nFirst.\n\nThen {nonsense}`x`.\n```\n"
+    )
     stderr = sphinx(source, tmp_path / "html").stderr
-    assert "index.md:6: WARNING: Unknown interpreted text role" in stderr
+    assert "index.md:8: WARNING: Unknown interpreted text role" in stderr

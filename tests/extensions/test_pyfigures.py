@@ -122,6 +122,13 @@ def test_a_figure_that_failed_is_tried_again(build: Build, monkeypatch: pytest.M
     assert read_again == ["index"]
 
 
+def test_a_warning_while_drawing_is_an_error() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(UserWarning, match="too many ticks"):
+            pyfigures.drawn(loud)
+
+
 def test_leaves_an_unchanged_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "figure.svg"
     pyfigures.write_if_changed(path, "a")
