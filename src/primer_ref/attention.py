@@ -205,8 +205,8 @@ def attention_backward(
     a = attention_weights(q, k, mask)  # (..., T, S)
     dv = np.swapaxes(a, -1, -2) @ d_out
     da = d_out @ np.swapaxes(v, -1, -2)
-    ds = softmax_vjp(a, da) / math.sqrt(q.shape[-1])
-    return ds @ k, np.swapaxes(ds, -1, -2) @ q, dv
+    dz = softmax_vjp(a, da) / math.sqrt(q.shape[-1])
+    return dz @ k, np.swapaxes(dz, -1, -2) @ q, dv
 
 
 def _check_bound(n_keys: int, score_range: float) -> None:
