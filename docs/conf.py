@@ -54,7 +54,14 @@ math_numfig = True
 numfig_secnum_depth = 1
 
 # Pages
-myst_enable_extensions = ["amsmath", "attrs_inline", "attrs_block", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = [
+    "amsmath",
+    "attrs_inline",
+    "attrs_block",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+]
 myst_title_to_header = True
 myst_heading_anchors = 3
 bibtex_bibfiles = ["references.bib"]
