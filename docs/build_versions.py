@@ -245,7 +245,7 @@ def main() -> None:
         sys.exit(str(error))
     print(f"\nThe book is in {site}")
     print(f"Open   {(site / 'index.html').as_uri()}")
-    print(f"Serve  python -m http.server --directory {site}")
+    print(f'Serve  python -m http.server --directory "{site}"')
 
 
 if __name__ == "__main__":
