@@ -93,10 +93,10 @@ def linkcheck(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def oracle(session: nox.Session) -> None:
-    """Compare the package with PyTorch, scikit-learn and Hugging Face's tokenizers."""
+    """Compare the package with PyTorch and Hugging Face's tokenizers."""
     install(session, "test", model=True)
     # Not locked: which build of PyTorch is right depends on the machine.
-    session.install("torch==2.13.0", "scikit-learn", "tokenizers")
+    session.install("torch==2.13.0", "tokenizers")
     session.run("pytest", "tests/oracle", *session.posargs)
 
 
