@@ -16,6 +16,7 @@ import pytest
 
 from experiments import attention_heads, passage_surprisal, record
 from primer_ref import llama
+from primer_ref.functional import rms_norm
 
 
 def assert_close(actual: Any, desired: Any) -> None:
@@ -156,7 +157,9 @@ def test_attention_heads_on_the_first_repeat(
     assert_close(again, found["by_input"][0])
     surprisal = attention_heads.surprisals(model, blocks[-1], inputs.repeats[0]).reshape(2, -1)
     assert surprisal[1].mean() < surprisal[0].mean() / 2
-    assert heads["copying"]["second"] < heads["copying"]["control"] / 2
+    copying = heads["copying"]
+    assert copying["second_median"] < copying["second_rest"] < copying["second"]
+    assert copying["second"] < copying["control"] / 2
 
 
 @pytest.mark.model
@@ -166,10 +169,27 @@ def test_attention_heads_on_short_contexts(
     """What comes first in a text is measured without the rest of it."""
     again = []
     for tokens in inputs.long_texts:
-        blocks = llama.blocks(model, tokens[:32].tolist())
-        again.append(np.mean([attention_heads.dispersion(b, (16, 32)) for b in blocks], axis=0))
+        blocks = llama.blocks(model, tokens[:64].tolist())
+        again.append(np.mean([attention_heads.dispersion(b, (32, 64)) for b in blocks], axis=0))
     stored = list(heads["dispersion"].values())[1:]
     assert_close(np.mean(again, axis=0), np.array(stored)[:, :2])
+
+
+@pytest.mark.model
+def test_attention_forms(model: llama.Model, heads: dict[str, Any]) -> None:
+    """Scored through the model's own norm, two tokens get what the form says."""
+    layer, h = model.layers[3], 4
+    w_q, w_k = layer.qkv[:, 64 * h :][:, :64], layer.qkv[:, 576 + 64 * (h // 3) :][:, :64]
+    basis = rms_norm(np.eye(576), layer.attention_norm, eps=0.0) / 24  # rows of length 24
+    form = (basis @ w_q) @ (basis @ w_k).T / 8
+    symmetric = (form + form.T) / 2
+    eigenvalues = np.linalg.eigvalsh(symmetric)
+    found = attention_heads.form_statistics(model.config, layer)
+    for statistics in (found["form_least"], heads["form_least"][3]):
+        assert statistics[h] == pytest.approx(eigenvalues.min() / eigenvalues.max(), rel=1e-4)
+    share = np.linalg.norm(symmetric) ** 2 / np.linalg.norm(form) ** 2
+    for statistics in (found["form_symmetric"], heads["form_symmetric"][3]):
+        assert statistics[h] == pytest.approx(share, rel=1e-4)
 
 
 @pytest.mark.model

@@ -53,6 +53,50 @@ def test_gaussian_kernel_by_hand() -> None:
         gaussian_kernel([[0.0]], [[0.0]], bandwidth=0)
 
 
+@pytest.mark.equation("eq-exp-split")
+@given(seeds)
+def test_the_exponential_kernel_is_a_gaussian_and_two_norms(seed: int) -> None:
+    q, k = normal(seed, (4, 3), (5, 3))
+    of_q, of_k = (np.exp(np.sum(x * x, axis=-1) / (2 * math.sqrt(3))) for x in (q, k))
+    for t in range(4):
+        for j in range(5):
+            np.testing.assert_allclose(
+                exponential_kernel(q[t : t + 1], k[j : j + 1])[0, 0],
+                of_q[t] * math.exp(-(math.dist(q[t], k[j]) ** 2) / (2 * math.sqrt(3))) * of_k[j],
+            )
+
+
+@pytest.mark.equation("eq-exponential-kernel")
+def test_exponential_kernel_by_hand() -> None:
+    kernel = exponential_kernel([[1.0, 2.0, 3.0, 4.0]], [[4.0, 0.0, 0.0, -1.0], [0, 0, 0, 1]])
+    np.testing.assert_allclose(kernel, [[1, math.exp(2)]])
+
+
+@pytest.mark.equation("eq-nadaraya-watson")
+def test_a_smoother_by_hand() -> None:
+    smoothed = nadaraya_watson([[0.0]], [[0.0]] * 2, [[8.0], [0.0]], kernel=fixed([[3.0, 1.0]]))
+    np.testing.assert_allclose(smoothed, [[6]])
+
+
+@given(seeds)
+def test_the_similarity_of_tokens_is_a_mercer_kernel_for_a_semidefinite_form_only(
+    seed: int,
+) -> None:
+    (root,) = normal(seed, (3, 3))
+    x = normal(seed + 1, (6, 3))[0] / 2
+    # Queries and keys from one matrix: every matrix of similarities is positive semidefinite.
+    similarity = exponential_kernel(x @ root, x @ root)
+    assert np.linalg.eigvalsh(similarity)[0] >= -1e-10 * similarity.max()
+    # Keys of the opposite sign: symmetric still, but two opposite tokens give it away.
+    u = np.array([1.0, 0.0, 0.0])
+    lam = float(np.sum((u @ root) ** 2)) / math.sqrt(3)
+    pair = exponential_kernel([u @ root, -u @ root], [-u @ root, u @ root])
+    np.testing.assert_allclose(pair, pair.T)
+    np.testing.assert_allclose(
+        np.linalg.eigvalsh(pair), [-2 * math.sinh(lam), 2 * math.cosh(lam)], rtol=1e-9, atol=1e-12
+    )
+
+
 @pytest.mark.equation("eq-gaussian-form")
 @given(seeds)
 def test_attention_is_a_gaussian_smoother_reweighted_by_key_norms(seed: int) -> None:

@@ -22,11 +22,15 @@ A matrix has one row a layer and one column a head. Result::
     key_norm, key_norm_std, value_norm    one column a key head: mean norm of the keys at positions
                       >= 1, standard deviation of these norms, mean norm of the values there
     first_key_norm, first_value_norm      the same at position 0
+    form_symmetric    share of the symmetric part in the squared norm of the form B that scores two
+                      tokens at the same position, from the weights alone; even odds give 1/2
+    form_least        smallest eigenvalue of that symmetric part over its largest
     summary           for previous, sink, induction: layer, head and value of the best head, its
                       values on each input, the median over heads; for score_std and row_std:
                       smallest, median and largest value
     copying           mean surprisal in nats of the first copy, of the second, and of the second
-                      half of a control
+                      half of a control; second_rest and second_median, mean and median over the
+                      second copies without their first tokens, which nothing announces
     first_token       mean of the weight on position 0 over heads and queries t >= first_query:
                       with_start, texts; without_start, texts whose start token was left out
     maps              for previous, sink, induction: layer, head, token texts and weights (T, T) of
@@ -52,12 +56,13 @@ from experiments import record
 from experiments.texts import NOVELS, austen
 from primer_ref import llama
 from primer_ref.functional import log_softmax
+from primer_ref.heads import qk_circuit, split_heads
 
 NAME = "attention_heads"
 START = "<|endoftext|>"
 SEED = 4
 FIRST_QUERY = 16
-CONTEXTS = (16, 32, 64, 128, 256, 512, 1024)
+CONTEXTS = (32, 64, 128, 256, 512, 1024)
 WORD = re.compile("Ġ[a-z]{3,7}")  # Ġ is how vocabularies write a space
 SENTENCE = "The old clock in the hall had stopped, and nobody in the house knew what time it was."
 
@@ -188,13 +193,28 @@ def dispersion(block: llama.Block, contexts: Iterable[int]) -> Floats:
         per_query = (
             weights.max(-1),
             weights[..., 1:].max(-1),
-            entropy[:, queries > 0],
-            entropy[:, queries > 0] / np.log(queries[queries > 0] + 1),
+            entropy,
+            entropy / np.log(queries + 1),
             score_ranges(scores, visible),
         )
         rows.append([values.mean() for values in per_query])
     columns: Floats = np.array(rows).T
     return columns
+
+
+def form_statistics(config: llama.Config, layer: llama.Layer) -> dict[str, Floats]:
+    """Measure the bilinear forms of one layer: one number a head."""
+    size, n_queries = config.head_size, config.n_heads * config.head_size
+    weights = layer.attention_norm[:, None] * layer.qkv.astype(np.float64)
+    w_q = split_heads(weights[:, :n_queries], config.n_heads)
+    w_k = split_heads(weights[:, n_queries:][:, : config.n_kv_heads * size], config.n_kv_heads)
+    forms = qk_circuit(w_q, np.repeat(w_k, config.n_heads // config.n_kv_heads, axis=0))
+    symmetric = (forms + forms.swapaxes(-1, -2)) / 2
+    eigenvalues = np.linalg.eigvalsh(symmetric)
+    return {
+        "form_symmetric": np.sum(symmetric**2, axis=(-1, -2)) / np.sum(forms**2, axis=(-1, -2)),
+        "form_least": eigenvalues[:, 0] / eigenvalues[:, -1],
+    }
 
 
 def surprisals(model: llama.Model, block: llama.Block, tokens: Ints) -> Floats:
@@ -242,7 +262,7 @@ def measure(
     period : int
         Random tokens before they are repeated.
     contexts : tuple of int
-        Numbers of visible keys for the dispersion.
+        Numbers of visible keys for the dispersion, each above 16.
 
     Returns
     -------
@@ -269,7 +289,7 @@ def measure(
         next(bar)
         blocks = list(llama.blocks(model, tokens.tolist()))
         copies.append([induction(block) for block in blocks])
-        losses.append(surprisals(model, blocks[-1], tokens).reshape(2, period).mean(-1))
+        losses.append(surprisals(model, blocks[-1], tokens).reshape(2, period))
     for tokens in inputs.long_texts:
         next(bar)
         blocks_of_text = llama.blocks(model, tokens.tolist())
@@ -282,6 +302,8 @@ def measure(
     }
     by_input["induction"], by_input["induction_control"] = np.split(np.array(copies), 2)
     matrices = {field: values.mean(0) for field, values in by_input.items()}
+    forms = [form_statistics(model.config, layer) for layer in model.layers]
+    matrices |= {field: np.array([layer[field] for layer in forms]) for field in forms[0]}
     heads = {field: best(by_input[field]) for field in ("previous", "sink", "induction")}
     start = model.tokenizer.specials[START]
     sentence = np.array([start, *model.tokenizer.encode(SENTENCE)])
@@ -307,9 +329,11 @@ def measure(
             },
         },
         "copying": {
-            "first": np.mean(losses[:n], axis=0)[0],
-            "second": np.mean(losses[:n], axis=0)[1],
-            "control": np.mean(losses[n:], axis=0)[1],
+            "first": np.mean(losses[:n], axis=(0, 2))[0],
+            "second": np.mean(losses[:n], axis=(0, 2))[1],
+            "second_rest": np.mean(losses[:n], axis=0)[1, 1:].mean(),
+            "second_median": np.median([loss[1, 1:] for loss in losses[:n]]),
+            "control": np.mean(losses[n:], axis=(0, 2))[1],
         },
         "first_token": {
             "with_start": matrices["sink"].mean(),

@@ -89,20 +89,22 @@ def geometry() -> Figure:
 
 
 def saturation() -> Figure:
-    """Draw the size of softmax's Jacobian against the head size, scaled and not."""
+    """Draw the trace of softmax's Jacobian against the head size, scaled and not."""
     fig, ax = style.one()
     rng, sizes, n = np.random.default_rng(4), 2 ** np.arange(11), 64
-    traces = np.empty((2, len(sizes)))
+    means, medians = np.empty((2, 2, len(sizes)))
     for column, d in enumerate(sizes):
         q, k = rng.normal(size=(400, 1, d)), rng.normal(size=(400, n, d))
         dots = np.sum(q * k, axis=-1)
         for row, scale in enumerate((math.sqrt(d), 1.0)):
-            traces[row, column] = np.mean(1 - np.sum(softmax(dots / scale) ** 2, axis=-1))
-    ax.plot(sizes, traces[0], marker="o", label=r"scores divided by $\sqrt{d_k}$")
-    ax.plot(sizes, traces[1], marker="s", label="scores as they come")
+            traces = 1 - np.sum(softmax(dots / scale) ** 2, axis=-1)
+            means[row, column], medians[row, column] = np.mean(traces), np.median(traces)
+    ax.plot(sizes, means[0], marker="o", label=r"scores divided by $\sqrt{d_k}$, mean")
+    ax.plot(sizes, means[1], marker="s", label="scores as they come, mean")
+    ax.plot(sizes, medians[1], marker="D", label="scores as they come, median")
     ax.axvline(64, color=style.INK, linewidth=1, linestyle=":")
     ax.set_xscale("log", base=2)
-    ax.set(xlabel="head size $d_k$", ylabel=r"mean trace, $1-\sum_j p_j^2$", ylim=(0, 1.02))
+    ax.set(xlabel="head size $d_k$", ylabel=r"trace, $1-\sum_j p_j^2$", ylim=(0, 1.02))
     ax.legend(loc="lower left")
     return fig
 
@@ -167,8 +169,12 @@ def dispersion() -> Figure:
     left.set(xscale="log", yscale="log", xlabel="keys, n", ylabel="largest weight possible")
     left.legend(loc="lower left", fontsize=9)
     found = record.load("attention_heads")["dispersion"]
-    right.plot(found["contexts"], found["largest"], marker="o", label="largest weight")
-    right.plot(found["contexts"], found["normalized_entropy"], marker="s", label="entropy / log n")
+    for field, marker, label in (
+        ("largest", "o", "largest weight"),
+        ("normalized_entropy", "s", "entropy / log n"),
+        ("largest_not_first", "D", "largest but for the first"),
+    ):
+        right.plot(found["contexts"], found[field], marker=marker, label=label)
     right.set(xscale="log", xlabel="keys, n", ylabel="mean over heads", ylim=(0, 1))
     right.legend(loc="upper right", fontsize=9)
     right.minorticks_off()
@@ -177,9 +183,9 @@ def dispersion() -> Figure:
 
 
 def score_std() -> Figure:
-    """Draw the standard deviation of every head's scaled scores, layer by layer."""
+    """Draw the standard deviation of scaled scores within a query, layer by layer."""
     fig, ax = style.one()
-    deviations = np.array(record.load("attention_heads")["score_std"])
+    deviations = np.array(record.load("attention_heads")["row_std"])
     layers = np.repeat(np.arange(len(deviations)), deviations.shape[1])
     ax.plot(layers, deviations.ravel(), "o", markersize=5, alpha=0.6)
     ax.axhline(1, color=style.INK, linewidth=1.2, linestyle=":")
