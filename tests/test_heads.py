@@ -99,6 +99,17 @@ def test_a_batch_is_its_rows() -> None:
         )
 
 
+def test_each_text_of_a_batch_may_have_its_own_mask() -> None:
+    weights = layer(7, 6, 3, 3, 2)
+    x = np.random.default_rng(7).normal(size=(2, 3, 6))
+    masks = np.stack([causal_mask(3), np.zeros((3, 3))])
+    out = multi_head_attention(x, *weights, n_heads=3, mask=masks)
+    for row, alone, mask in zip(out, x, masks, strict=True):
+        np.testing.assert_allclose(
+            row, multi_head_attention(alone, *weights, n_heads=3, mask=mask), atol=1e-12
+        )
+
+
 def test_split_heads_keeps_heads_side_by_side() -> None:
     x = np.arange(24.0).reshape(2, 2, 6)
     heads = split_heads(x, 3)
