@@ -324,6 +324,15 @@ def read_gguf(path: str | PathLike[str]) -> ModelFile:
     References
     ----------
     GGUF specification, ``docs/gguf.md`` in the repository ggml-org/ggml.
+
+    Examples
+    --------
+    >>> from primer_ref.formats import read_gguf
+    >>> from primer_ref.llama import find_model
+    >>> file = read_gguf(find_model())
+    >>> embedding = file.tensors["token_embd.weight"]
+    >>> file.metadata["general.architecture"], embedding.encoding, embedding.shape
+    ('llama', 'Q8_0', (49152, 576))
     """
     data = _map(path)
     header = _Header(data)
@@ -413,6 +422,20 @@ def read_safetensors(path: str | PathLike[str]) -> ModelFile:
     References
     ----------
     Safetensors format, README of the repository huggingface/safetensors.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> from primer_ref.formats import read_safetensors
+    >>> entry = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    >>> header = json.dumps({"gain": entry}).encode()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "one.safetensors")
+    ...     content = len(header).to_bytes(8, "little") + header + bytes.fromhex("0000803f")
+    ...     size = path.write_bytes(content)
+    ...     print(read_safetensors(path).tensors["gain"].decode())
+    [1.]
     """
     data = _map(path)
     if len(data) < 8:

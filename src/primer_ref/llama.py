@@ -303,6 +303,15 @@ def blocks(model: Model, tokens: Sequence[int], cache: KVCache | None = None) ->
     ------
     ValueError
         If the tokens are none, no integers or not in the vocabulary, or the cache is full.
+
+    Examples
+    --------
+    >>> from primer_ref import llama
+    >>> model = llama.load()
+    >>> tokens = model.tokenizer.encode("The capital of France is")
+    >>> shapes = {block.weights.shape for block in llama.blocks(model, tokens)}
+    >>> len(tokens), shapes
+    (5, {(9, 5, 5)})
     """
     numbers = _check_tokens(model, tokens)
     config, n = model.config, len(numbers)
@@ -337,6 +346,17 @@ def unembed(model: Model, hidden: Floats) -> Floats:
     -------
     ndarray of float32, shape (..., V)
         Logits: scores in nats, up to a constant a row.
+
+    Examples
+    --------
+    What the last four layers' outputs would predict:
+
+    >>> from primer_ref import llama
+    >>> model = llama.load()
+    >>> hidden = llama.trace(model, model.tokenizer.encode("The capital of France is")).hidden
+    >>> best = llama.unembed(model, hidden[-4:, -1]).argmax(axis=-1)
+    >>> [model.tokenizer.decode([token]) for token in best]
+    [' the', ' the', ' capital', ' Paris']
     """
     return rms_norm(hidden, model.norm, eps=model.config.eps) @ model.embedding.T
 
@@ -401,6 +421,14 @@ def trace(model: Model, tokens: Sequence[int]) -> Trace:
     ------
     ValueError
         If the tokens are none, no integers or not in the vocabulary.
+
+    Examples
+    --------
+    >>> from primer_ref import llama
+    >>> model = llama.load()
+    >>> inside = llama.trace(model, model.tokenizer.encode("The capital of France is"))
+    >>> inside.hidden.shape, inside.weights.shape  # the embedding, then 30 layers; 9 heads
+    ((31, 5, 576), (30, 9, 5, 5))
     """
     done = list(blocks(model, tokens))
     return Trace(
@@ -485,6 +513,12 @@ def find_model(path: str | os.PathLike[str] | None = None) -> Path:
     ------
     FileNotFoundError
         If there is none; the message says how to get one.
+
+    Examples
+    --------
+    >>> from primer_ref.llama import find_model
+    >>> find_model().suffix
+    '.gguf'
     """
     path = path or os.environ.get("PRIMER_REF_MODEL")
     if path:
@@ -520,6 +554,13 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
         If there is no model; the message says how to get one.
     FormatError
         If the file is damaged, or holds a model of another kind.
+
+    Examples
+    --------
+    >>> from primer_ref import llama
+    >>> model = llama.load()
+    >>> model.config.n_layers, model.embedding.shape
+    (30, (49152, 576))
     """
     file = read_gguf(find_model(path))
     config = _config(file.metadata)
