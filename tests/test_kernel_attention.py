@@ -68,7 +68,9 @@ def test_the_exponential_kernel_is_a_gaussian_and_two_norms(seed: int) -> None:
 
 @pytest.mark.equation("eq-exponential-kernel")
 def test_exponential_kernel_by_hand() -> None:
-    kernel = exponential_kernel([[1.0, 2.0, 3.0, 4.0]], [[4.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 1.0]])
+    kernel = exponential_kernel(
+        [[1.0, 2.0, 3.0, 4.0]], [[4.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 1.0]]
+    )
     np.testing.assert_allclose(kernel, [[1, math.exp(2)]])
 
 
