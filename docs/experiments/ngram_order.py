@@ -7,9 +7,10 @@ Five novels by Austen, folded to Shannon's 27 symbols, are counted; the sixth is
   ``strength``: the best of them, which everything below uses.
 - ``orders``: for each order (symbols looked back at) the number of distinct ``ngrams``; ``train``,
   the loss of relative frequencies on their own text, which is the plug-in estimate of Shannon's
-  F_N for N = order + 1; on the sixth novel ``unseen``, the share of symbols to which relative
-  frequencies give probability 0, ``add_one``, the loss with one added to every count, and
-  ``mixed``, the loss with each order the prior of the next.
+  F_N for N = order + 1; on the sixth novel ``impossible``, the share of symbols to which relative
+  frequencies give probability 0, ``blank``, the share whose context never occurred, so that there
+  are no relative frequencies, ``add_one``, the loss with one added to every count, ``mixed``, the
+  loss with each order the prior of the next, and ``light``, the same with a strength of 1.
 - ``samples``: for some orders, 70 symbols drawn from the relative frequencies of the five novels.
 - ``guessing``: Shannon's game played by the mixed model of ``order`` on the first ``symbols`` of
   the sixth novel: ``ranks``, the share of symbols that were right at guess 1, 2, …; what his two
@@ -84,14 +85,18 @@ def measure(
     for k in orders:
         raw = replace(counted, order=k, lowest=k, strength=0)
         known = np.isin(in_test.codes[k], raw.codes[k])
+        unseen = float(np.mean(np.repeat(~known, np.diff(in_test.cumulative[k]))))
+        impossible = float(np.mean(np.isinf(raw.log_probs(test))))
         rows.append(
             {
                 "order": k,
                 "ngrams": len(raw.codes[k]),
                 "train": loss(raw, *train),
-                "unseen": float(np.mean(np.repeat(~known, np.diff(in_test.cumulative[k])))),
+                "impossible": impossible,
+                "blank": unseen - impossible,
                 "add_one": loss(replace(raw, strength=V + 1), test),
                 "mixed": loss(replace(counted, order=k), test),
+                "light": loss(replace(counted, order=k, strength=1), test),
             }
         )
     return {
