@@ -99,4 +99,4 @@ class EquationTestsDirective(SphinxDirective):
 
 def code_block(source: str) -> nodes.literal_block:
     """Make a highlighted block."""
-    return nodes.literal_block(source, source, language="python")
+    return nodes.literal_block(source, source, language="python", classes=["wrapped"])
