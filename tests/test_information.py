@@ -58,6 +58,14 @@ def test_entropy_agrees_with_scipy(p: F) -> None:
     np.testing.assert_allclose(entropy(p, base=2), stats.entropy(p, base=2), atol=1e-13)
 
 
+@pytest.mark.equation("eq-log-tangent")
+def test_the_logarithm_lies_below_its_tangent_at_1() -> None:
+    x = np.logspace(-300, 300, 601)
+    gap = x - 1 + surprisal(np.minimum(x, 1)) - surprisal(np.minimum(1 / x, 1))  # x − 1 − log x
+    assert np.all(gap >= 0)
+    assert x[gap == 0].tolist() == [1]
+
+
 @pytest.mark.equation("eq-entropy-bounds")
 @given(distributions(7))
 def test_entropy_lies_between_0_and_log_v(p: F) -> None:
