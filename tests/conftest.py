@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 
 from build_versions import build_latest, version_data, write_root
+
+# Sphinx colors its warnings where CI is set; the tests read them as plain text.
+os.environ["NO_COLOR"] = "1"
 
 ROOT = Path(__file__).parents[1]
 Writer = Callable[..., bytes]
