@@ -115,7 +115,7 @@ class Measured(SphinxRole):
             text = text.replace("-", "−")
         link = addnodes.pending_xref(
             "",
-            nodes.inline("", text, classes=["measured"]),
+            nodes.inline("", text),
             refdoc=self.env.docname,
             refdomain="std",
             reftype="ref",
