@@ -106,6 +106,11 @@ def check_series(_app: Sphinx, env: BuildEnvironment) -> None:
             warn(after.docname, f"date {after.date} is before that of {before.docname}")
 
 
+def newest_first(series: list[Article]) -> list[Article]:
+    """Order articles as the feed and the index have them, the latest date first."""
+    return sorted(series, key=lambda article: (article.date, article.number), reverse=True)
+
+
 def neighbors(series: list[Article]) -> Iterable[tuple[Article, Article]]:
     """Pairs of an article and the next."""
     return itertools.pairwise(series)

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from _extensions.links import link
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -91,6 +92,11 @@ def find(env: BuildEnvironment, place: str) -> Any:
     return value
 
 
+def label_of(name: str) -> str:
+    """Return the label of a measurement's entry in the index."""
+    return f"measurement-{name.replace('_', '-')}"
+
+
 # --- A number --------------------------------------------------------------------------------
 
 
@@ -113,18 +119,9 @@ class Measured(SphinxRole):
             return [nodes.inline("", "?")], []
         if not isinstance(value, str):
             text = text.replace("-", "−")
-        link = addnodes.pending_xref(
-            "",
-            nodes.inline("", text),
-            refdoc=self.env.docname,
-            refdomain="std",
-            reftype="ref",
-            reftarget=f"measurement-{name.replace('_', '-')}",
-            refexplicit=True,
-            refwarn=True,
-        )
-        self.set_source_info(link)
-        return [link], []
+        number = link(self.env.docname, "ref", label_of(name), nodes.inline("", text))
+        self.set_source_info(number)
+        return [number], []
 
 
 # --- A passage -------------------------------------------------------------------------------
@@ -202,7 +199,7 @@ class MeasurementIndex(SphinxDirective):
     def entry(self, path: Path) -> nodes.section:
         """Make the section of one measurement."""
         name = path.stem
-        label = f"measurement-{name.replace('_', '-')}"
+        label = label_of(name)
         section = nodes.section("", nodes.title("", "", nodes.literal("", name)), names=[label])
         self.state.document.note_explicit_target(section, section)
         script = Path(self.env.srcdir, "experiments", f"{name}.py")

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
-from _extensions.articles import FOLDER, Article, articles, check_series, neighbors
+from _extensions.articles import FOLDER, Article, articles, check_series, neighbors, newest_first
 from _extensions.feed import atom_feed
+from _extensions.links import link
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -89,17 +89,7 @@ class Place:
 
     def link(self, target: str, text: str) -> nodes.Node:
         """Refer to another page."""
-        content = nodes.inline("", text)
-        return addnodes.pending_xref(
-            "",
-            content,
-            refdoc=self.docname,
-            refdomain="std",
-            reftype="doc",
-            reftarget=f"/{target}",
-            refexplicit=True,
-            refwarn=True,
-        )
+        return link(self.docname, "doc", f"/{target}", nodes.inline("", text))
 
 
 def render(part: str, place: Place, series: list[Article]) -> list[nodes.Node]:
@@ -107,7 +97,7 @@ def render(part: str, place: Place, series: list[Article]) -> list[nodes.Node]:
     if part == "reading":
         return _list(place, series, series)
     if part == "newest":
-        return _list(place, series, sorted(series, key=lambda a: (a.date, a.number), reverse=True))
+        return _list(place, series, newest_first(series))
     here = next((article for article in series if article.docname == place.docname), None)
     if here is None:
         return []
@@ -192,9 +182,8 @@ def write_feed(app: Sphinx, exception: Exception | None) -> None:
 def make_feed(builder: Builder, series: list[Article]) -> bytes:
     """Describe the series for feed readers."""
     config = builder.config
-    newest_first = sorted(series, key=lambda a: (a.date, a.number), reverse=True)
     return atom_feed(
-        newest_first,
+        newest_first(series),
         title=config.project,
         author=config.author,
         rights=config.copyright,

@@ -7,10 +7,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+from _extensions.links import link
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -97,16 +98,7 @@ class FillSolutionsList(SphinxPostTransform):
 
 def _link(here: str, role: str, target: str, title: nodes.Element | None = None) -> nodes.Node:
     text = nodes.inline("", title.astext()) if title is not None else nodes.literal("", target)
-    return addnodes.pending_xref(
-        "",
-        text,
-        refdoc=here,
-        refdomain="std",
-        reftype=role,
-        reftarget=target,
-        refexplicit=title is not None,
-        refwarn=True,
-    )
+    return link(here, role, target, text, explicit=title is not None)
 
 
 def update(_app: Sphinx, env: BuildEnvironment) -> list[str]:

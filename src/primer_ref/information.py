@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.functional import as_floats
+
 __all__ = [
     "bits_per_byte",
     "conditional_entropy",
@@ -33,15 +35,9 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 
-def _floats(x: ArrayLike) -> Floats:
-    """Keep float32, make everything else float64."""
-    x = np.asarray(x)
-    return x if x.dtype == np.float32 else x.astype(np.float64, copy=False)
-
-
 def _probabilities(p: ArrayLike, name: str = "p") -> Floats:
     """Return an array whose every entry lies in [0, 1], or say which one does not."""
-    p = _floats(p)
+    p = as_floats(p)
     bad = ~((p >= 0) & (p <= 1))  # written so that NaN is bad
     if np.any(bad):
         raise ValueError(f"{name} must hold probabilities in [0, 1]; got {p[bad][0]}")
@@ -50,7 +46,7 @@ def _probabilities(p: ArrayLike, name: str = "p") -> Floats:
 
 def _distribution(p: ArrayLike, name: str = "p", *, axes: int = 1) -> Floats:
     """Return an array whose last ``axes`` axes hold distributions, or say why they do not."""
-    p = _floats(p)
+    p = as_floats(p)
     if p.ndim < axes or 0 in p.shape[-axes:]:
         raise ValueError(f"{name} must have at least one outcome; got shape {p.shape}")
     bad = ~(p >= 0) | np.isinf(p)

@@ -1,0 +1,26 @@
+"""Cross-references that the extensions write themselves, as a role of a page would."""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx import addnodes
+
+
+def link(
+    here: str, role: str, target: str, content: nodes.Element, *, explicit: bool = True
+) -> addnodes.pending_xref:
+    """Refer from the page ``here`` to a target of one of Sphinx's own roles; warn if it is missing.
+
+    ``content`` is what the reader sees, or, if it is not ``explicit``, what Sphinx replaces by the
+    title or number of the target.
+    """
+    return addnodes.pending_xref(
+        "",
+        content,
+        refdoc=here,
+        refdomain="std",
+        reftype=role,
+        reftarget=target,
+        refexplicit=explicit,
+        refwarn=True,
+    )
