@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from primer_ref import llama
+from primer_ref.config import Config
 from primer_ref.formats import FormatError, ModelFile, StoredTensor
 from primer_ref.functional import rms_norm, silu
-from primer_ref.llama import Config, KVCache, Layer, Model
+from primer_ref.llama import KVCache, Layer, Model
 from primer_ref.tokenizer import BPETokenizer, byte_characters
 
 Doubles = NDArray[np.float64]

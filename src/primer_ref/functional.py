@@ -7,7 +7,7 @@ softmax, and neither has a row with NaN or +∞ in it; such a row is an error, n
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,12 +33,19 @@ def as_floats(x: ArrayLike) -> Floats:
     Parameters
     ----------
     x : array_like
-        Numbers.
+        Real numbers.
 
     Returns
     -------
     ndarray
-        The array itself where it has that precision already, else a converted copy.
+        The array itself where it has that precision already, else a converted copy. An array of
+        another kind that takes part in NumPy's dispatch, such as a tensor that records what is
+        done with it, goes through as it is.
+
+    Raises
+    ------
+    TypeError
+        If the entries are not real numbers.
 
     Examples
     --------
@@ -47,7 +54,11 @@ def as_floats(x: ArrayLike) -> Floats:
     >>> print(as_floats([1, 2]).dtype, as_floats(np.ones(2, np.float32)).dtype)
     float64 float32
     """
+    if not isinstance(x, np.ndarray) and hasattr(x, "__array_function__"):
+        return cast("Floats", x)
     x = np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise TypeError(f"an array must hold real numbers; got entries of type {x.dtype}")
     return x if x.dtype == np.float32 else x.astype(np.float64, copy=False)
 
 

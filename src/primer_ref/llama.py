@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primer_ref.attention import attention_weights, causal_mask
+from primer_ref.config import Config
 from primer_ref.formats import FormatError, StoredTensor, read_gguf
 from primer_ref.functional import rms_norm, silu
 from primer_ref.positions import rotary, rotations
@@ -26,7 +27,6 @@ from primer_ref.tokenizer import BPETokenizer
 
 __all__ = [
     "Block",
-    "Config",
     "KVCache",
     "Layer",
     "Model",
@@ -43,65 +43,6 @@ __all__ = [
 # float32 throughout: the tests assert it, and the types allow what the shared functions allow.
 Floats = NDArray[np.floating[Any]]
 Turns = NDArray[np.complex64]
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Sizes of a model.
-
-    Attributes
-    ----------
-    n_layers : int
-        Number of layers, L.
-    width : int
-        Size of the vector that stands for a token between layers, C.
-    n_heads : int
-        Number of query heads, H.
-    n_kv_heads : int
-        Number of key and value heads, K; each serves H / K query heads.
-    head_size : int
-        Size of a query or key, D.
-    hidden : int
-        Width of the feed-forward part, F.
-    n_tokens : int
-        Size of the vocabulary, V.
-    context : int
-        Longest sequence the model was trained for.
-    rope_base : float
-        Base of the rotary frequencies.
-    eps : float
-        What the norms add under the root.
-
-    Raises
-    ------
-    ValueError
-        If a size is not positive, heads do not divide into groups, or a head has an odd size.
-    """
-
-    n_layers: int
-    width: int
-    n_heads: int
-    n_kv_heads: int
-    head_size: int
-    hidden: int
-    n_tokens: int
-    context: int
-    rope_base: float = 10000.0
-    eps: float = 1e-5
-
-    def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
-        if self.n_heads % self.n_kv_heads:
-            raise ValueError(
-                "n_heads must be a multiple of n_kv_heads, so that each serves as many; "
-                f"got {self.n_heads} and {self.n_kv_heads}"
-            )
-        if self.head_size % 2:
-            raise ValueError(
-                f"head_size must be even, so that rotary positions have pairs; got {self.head_size}"
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

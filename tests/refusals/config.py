@@ -1,0 +1,21 @@
+"""Which sizes a decoder refuses."""
+
+from primer_ref.config import Config
+
+SIZES = {
+    "n_layers": 1,
+    "width": 8,
+    "n_heads": 4,
+    "n_kv_heads": 2,
+    "head_size": 2,
+    "hidden": 8,
+    "n_tokens": 9,
+    "context": 5,
+}
+
+ROWS = [
+    (Config, SIZES | {"width": 0}, "width must be positive; got 0"),
+    (Config, SIZES | {"rope_base": float("nan")}, "rope_base must be positive; got nan"),
+    (Config, SIZES | {"n_kv_heads": 3}, "n_heads must be a multiple of n_kv_heads.* got 4 and 3"),
+    (Config, SIZES | {"head_size": 3}, "head_size must be even.* got 3"),
+]

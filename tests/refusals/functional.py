@@ -1,0 +1,34 @@
+"""What softmax and its relatives refuse."""
+
+import numpy as np
+
+from primer_ref.functional import (
+    as_floats,
+    entropy_slope,
+    log_softmax,
+    rms_norm,
+    softmax,
+    softmax_jacobian,
+    softmax_vjp,
+)
+
+ROWS = [
+    (as_floats, {"x": ["one"]}, "must hold real numbers; got entries of type <U3"),
+    (as_floats, {"x": [1j]}, "must hold real numbers; got entries of type complex128"),
+    (as_floats, {"x": [None]}, "must hold real numbers; got entries of type object"),
+    (softmax, {"s": []}, r"at least one score; got shape \(0,\)"),
+    (softmax, {"s": 1.0}, r"at least one score; got shape \(\)"),
+    (softmax, {"s": [0, np.nan]}, "finite largest score in every row; got nan"),
+    (softmax, {"s": [[0, 1], [-np.inf, -np.inf]]}, "finite largest score in every row; got -inf"),
+    (softmax, {"s": [0, 1], "temperature": 0}, "temperature must be positive and finite; got 0"),
+    (log_softmax, {"s": [0, np.inf]}, "finite largest score in every row; got inf"),
+    (entropy_slope, {"s": [0, np.nan]}, "finite largest score in every row; got nan"),
+    (softmax_jacobian, {"p": [1], "temperature": np.nan}, "temperature must be positive"),
+    (softmax_vjp, {"p": [1], "dp": [1], "temperature": -1}, "temperature must be positive"),
+    (
+        rms_norm,
+        {"x": [1, 2], "weight": [1]},
+        r"got shapes \(1,\) and \(2,\)",
+    ),
+    (rms_norm, {"x": [1], "weight": [1], "eps": -1}, "eps must not be negative; got -1"),
+]
