@@ -1,8 +1,8 @@
-"""``{published-numbers}``: what others printed beside what the package computes, entry by entry."""
+"""``{published-numbers}``: what others printed beside what we compute, chapter by chapter."""
 
 from __future__ import annotations
 
-import inspect
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from docutils import nodes
@@ -27,13 +27,20 @@ VERDICTS = {
 
 
 class PublishedNumbers(SphinxDirective):
-    """Compute every entry and lay it out as a section that ``{ref}`` can name by its id."""
+    """Lay out every entry of every chapter as a section that ``{ref}`` can name by its id."""
 
     def run(self) -> list[nodes.Node]:
-        """Render the entries in the order of the list."""
-        for path in (published.DATA, published.MAKEMORE, inspect.getfile(published)):
+        """Render a section a chapter, its entries in the order of the list."""
+        for path in published.SOURCES:
             self.env.note_dependency(str(path))
-        return [self.entry(entry) for entry in published.load()]
+        sections: list[nodes.Node] = []
+        for number, entries in groupby(published.load(), key=lambda entry: entry.chapter):
+            title = f"Chapter {number}"
+            section = nodes.section("", nodes.title("", title), names=[title.lower()])
+            self.state.document.note_implicit_target(section, section)
+            section += [self.entry(entry) for entry in entries]
+            sections.append(section)
+        return sections
 
     def entry(self, entry: published.Published) -> nodes.section:
         """Render one entry."""
@@ -100,10 +107,11 @@ def comparison(entry: published.Published, ours: dict[str, list[float]]) -> node
 
 def show(value: float, printed: str) -> str:
     """Print a value to two digits more than the printed one, and to no more than ten."""
-    _, _, fraction = printed.partition(".")
-    if value == round(value):
-        return f"{value:.0f}"
-    return f"{value:.{min(len(fraction) + 2, 10)}f}"
+    mantissa, power, _ = printed.lower().partition("e")
+    digits = min(len(mantissa.partition(".")[2]) + 2, 10)
+    if power:
+        return f"{value:.{digits}e}"
+    return f"{value:.0f}" if value == round(value) else f"{value:.{digits}f}"
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
