@@ -6,11 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from build_versions import build_latest, version_data, write_root
 
 # Sphinx colors its warnings where CI is set; the tests read them as plain text.
 os.environ["NO_COLOR"] = "1"
+
+# How long a case takes is no property of the code here: machines are shared.
+settings.register_profile("quick", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=20_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 ROOT = Path(__file__).parents[1]
 
