@@ -61,7 +61,7 @@ class PublishedNumbers(SphinxDirective):
         section += comparison(entry, ours)
         verdict = nodes.strong("", VERDICTS[entry.kind, entry.origin])
         section += nodes.paragraph("", "", verdict, nodes.Text(f" {entry.note}".rstrip()))
-        source = nodes.paragraph("", f"Source: {entry.source}; {entry.confirmed}. Used in ")
+        source = nodes.paragraph("", f"Source: {entry.source}; {entry.confirmed}. For ")
         source += [self.chapter(entry.chapter), nodes.Text(".")]
         section += source
         return section

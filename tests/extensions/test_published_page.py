@@ -53,7 +53,7 @@ def test_printed_and_computed_side_by_side(tmp_path: Path, monkeypatch: pytest.M
     assert said == ""
     assert "What a half is. printed ours difference half 0.50, -.5 0.5000, -0.500 −0.0004" in text
     assert "It recomputes. It is known." in text
-    assert "Source: Somebody (1951), Halves; seen in the book. Used in chapter 1 ." in text
+    assert "Source: Somebody (1951), Halves; seen in the book. For chapter 1 ." in text
 
 
 def test_a_misprint_and_a_derived_value_say_so(
