@@ -31,6 +31,7 @@ def test_list_and_computations_belong_together() -> None:
     [
         ("ch01-shannon-zipf-1182", "bits per word", 9.13533721589),
         ("ch01-makemore-notebook-stale", "loss", 2.45457682012),
+        ("ch11-mcnemar-exact-mlxtend", "p-value", 0.00634765625),
     ],
 )
 def test_our_value_of_a_misprint(name: str, key: str, value: float) -> None:

@@ -37,7 +37,7 @@ def two_outcomes() -> dict[str, ArrayLike]:
 
 
 def three_outcomes() -> dict[str, ArrayLike]:
-    """The largest probability as confidence, and whether it was right."""
+    """Take the largest probability as confidence, and whether it was right."""
     p = np.array([[0.25, 0.2, 0.55], [0.55, 0.05, 0.4], [0.1, 0.3, 0.6], [0.9, 0.05, 0.05]])
     right = np.argmax(p, axis=1) == [0, 1, 2, 0]
     return errors_of(equal_width_bins(np.max(p, axis=1), right, n_bins=3))
@@ -58,7 +58,7 @@ def resampled_answers() -> dict[str, ArrayLike]:
 
 
 def bernoulli_errors() -> dict[str, ArrayLike]:
-    """Standard errors of shares of 5,000 questions, in percent."""
+    """Find the standard errors of shares of 5,000 questions, in percent."""
     shares = {"Galleon": 0.655, "Dreadnought": 0.630}
     return {name: 100 * math.sqrt(variance_of_answers([p], 1) / 5000) for name, p in shares.items()}
 
