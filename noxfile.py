@@ -10,8 +10,10 @@ makes these files from the groups in ``pyproject.toml``. The package is used whe
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
+import time
 from pathlib import Path
 
 import nox
@@ -20,6 +22,12 @@ ROOT = Path(__file__).parent
 # Unless PYTHONWARNINGS is set, Sphinx prints deprecations that concern extensions' authors.
 QUIET = {"PYTHONWARNINGS": ""}
 SOURCES = {"PYTHONPATH": os.pathsep.join([str(ROOT / "docs"), str(ROOT / "src")])}
+
+# Libraries that the package is compared with, beside PyTorch.
+ORACLES = (
+    "tokenizers", "transformers", "trl", "peft", "scikit-learn", "statsmodels", "ml_dtypes",
+    "sacrebleu", "rouge-score", "rank-bm25", "safetensors", "gguf",
+)  # fmt: skip
 
 nox.needs_version = ">=2026.2"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -93,11 +101,33 @@ def linkcheck(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def oracle(session: nox.Session) -> None:
-    """Compare the package with PyTorch and Hugging Face's tokenizers."""
+    """Compare the package with other libraries, and store how far apart they are."""
     install(session, "test", model=True)
-    # Not locked: which build of PyTorch is right depends on the machine.
-    session.install("torch==2.13.0", "tokenizers")
+    # Not locked: which builds are right depends on the machine; the table names the versions.
+    session.install("torch==2.13.0", *ORACLES)
     session.run("pytest", "tests/oracle", *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Look for counterexamples with new seeds for ten minutes (-- or that many seconds)."""
+    install(session, "test", model=True)
+    end = time.monotonic() + float(session.posargs[0] if session.posargs else 600)
+    options = ("-n", "auto", "--dist", "loadfile", "-m", "hypothesis and not model", "tests")
+    for seed in itertools.count(time.time_ns() % 10**9):
+        session.run(
+            "pytest", "-q", f"--hypothesis-seed={seed}", *options,
+            env={"HYPOTHESIS_PROFILE": "long"},
+        )  # fmt: skip
+        if time.monotonic() > end:
+            break
+
+
+@nox.session(default=False)
+def mutation(session: nox.Session) -> None:
+    """Break the package in small ways and count what no test sees (-- names of modules)."""
+    install(session, "test", model=True)
+    session.run("python", "tests/mutate.py", *session.posargs, env=SOURCES)
 
 
 @nox.session(default=False)
@@ -109,9 +139,11 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure how fast the real model loads and runs here, beside what memory allows."""
+    """Measure speed, as ratios: the real model, the tokenizer, a training step (-- their names)."""
     install(session, "test", model=True)
-    session.run("python", "tests/bench_llama.py", env=SOURCES)
+    session.install("torch==2.13.0", "tokenizers")
+    for name in session.posargs or ["llama", "tokenizer", "training"]:
+        session.run("python", f"tests/bench_{name}.py", env=SOURCES)
 
 
 @nox.session(default=False)

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from primer_ref import llama
+from primer_ref.trees import tree_leaves
 
 
 def fastest(run: Callable[[], object], times: int) -> float:
@@ -24,8 +25,7 @@ def fastest(run: Callable[[], object], times: int) -> float:
 
 def weights(model: llama.Model) -> int:
     """Count the bytes that one token needs."""
-    layers = sum(getattr(layer, name).nbytes for layer in model.layers for name in layer.__slots__)
-    return int(model.embedding.nbytes + model.norm.nbytes + layers)
+    return sum(int(array.nbytes) for array in tree_leaves(model.weights))
 
 
 def reading(size: int) -> float:

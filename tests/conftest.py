@@ -15,7 +15,7 @@ os.environ["NO_COLOR"] = "1"
 
 # How long a case takes is no property of the code here: machines are shared.
 settings.register_profile("quick", deadline=None)
-settings.register_profile("long", deadline=None, max_examples=20_000)
+settings.register_profile("long", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ import pytest
 
 from experiments import attention_heads, passage_surprisal, record
 from primer_ref import llama
-from primer_ref.functional import rms_norm
+from primer_ref.norms import rms_norm
 
 
 def assert_close(actual: Any, desired: Any) -> None:
@@ -178,7 +178,7 @@ def test_attention_heads_on_short_contexts(
 @pytest.mark.model
 def test_attention_forms(model: llama.Model, heads: dict[str, Any]) -> None:
     """Scored through the model's own norm, two tokens get what the form says."""
-    layer, h = model.layers[3], 4
+    layer, h = model.weights.layers[3], 4
     w_q, w_k = layer.qkv[:, 64 * h :][:, :64], layer.qkv[:, 576 + 64 * (h // 3) :][:, :64]
     basis = rms_norm(np.eye(576), layer.attention_norm, eps=0.0) / 24  # rows of length 24
     form = (basis @ w_q) @ (basis @ w_k).T / 8

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from primer_ref import llama
+from primer_ref.activations import silu
 from primer_ref.config import Config
 from primer_ref.formats import FormatError, ModelFile, StoredTensor
-from primer_ref.functional import rms_norm, silu
-from primer_ref.llama import KVCache, Layer, Model
+from primer_ref.llama import KVCache, Model
+from primer_ref.norms import rms_norm
 from primer_ref.tokenizer import BPETokenizer, byte_characters
+from primer_ref.transformer import Layer, Weights
 
 Doubles = NDArray[np.float64]
 
@@ -53,7 +55,8 @@ def tiny(seed: int = 0) -> Model:
         )
         for _ in range(2)
     )
-    return Model(config, 16 * normal(256, 24), layers, 1 + normal(24), tokenizer())
+    weights = Weights(16 * normal(256, 24), layers, 1 + normal(24))
+    return Model(config, weights, tokenizer())
 
 
 def tokenizer() -> BPETokenizer:
@@ -82,9 +85,9 @@ def reference(model: Model, tokens: list[int]) -> tuple[Doubles, Doubles, Double
             out[i + 1] = vector[i] * math.sin(a) + vector[i + 1] * math.cos(a)
         return out
 
-    x = model.embedding[tokens].astype(float)
+    x = model.weights.embedding[tokens].astype(float)
     hidden, weights = [x], np.zeros((c.n_layers, c.n_heads, n, n))
-    for number, layer in enumerate(model.layers):
+    for number, layer in enumerate(model.weights.layers):
         q, k, v = np.split(
             norm(x, layer.attention_norm) @ layer.qkv.astype(float),
             [c.n_heads * size, (c.n_heads + c.n_kv_heads) * size],
@@ -104,7 +107,8 @@ def reference(model: Model, tokens: list[int]) -> tuple[Doubles, Doubles, Double
         gate, up = np.split(norm(x, layer.hidden_norm) @ layer.gate_up.astype(float), 2, axis=1)
         x = x + (gate / (1 + np.exp(-gate)) * up) @ layer.down.astype(float)
         hidden.append(x)
-    return norm(x, model.norm) @ model.embedding.T.astype(float), np.array(hidden), weights
+    logits = norm(x, model.weights.norm) @ model.weights.embedding.T.astype(float)
+    return logits, np.array(hidden), weights
 
 
 def test_equals_loops_in_double_precision() -> None:
@@ -124,7 +128,7 @@ def test_trace_fits_together() -> None:
     scores[..., np.triu(np.ones((8, 8), bool), 1)] = -np.inf
     e = np.exp(scores)
     np.testing.assert_allclose(seen.weights, e / e.sum(-1, keepdims=True), atol=1e-6)
-    layer = TINY.layers[0]
+    layer = TINY.weights.layers[0]
     heads = (seen.weights[0] @ np.repeat(seen.values[0], 3, axis=0)).swapaxes(0, 1).reshape(8, -1)
     before = rms_norm(seen.hidden[0] + heads @ layer.output, layer.hidden_norm)
     gate, up = np.split(before @ layer.gate_up, 2, axis=1)
@@ -190,7 +194,7 @@ def test_greedy_continuation_and_stop() -> None:
     ("tokens", "message"),
     [
         ([], "at least one integer"),
-        ([[1]], r"shape \(1, 1\)"),
+        ([[1]], r"one sequence; got shape \(1, 1\)"),
         ([1.0], "of float64"),
         ([0, 256], "from 0 to 255; got 256"),
         ([0, -1], "from 0 to 255; got -1"),
@@ -240,8 +244,9 @@ def parts_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "tokenizer.ggml.merges": [],
         "tokenizer.ggml.token_type": [3] + [1] * 255,
     }
-    tensors = {"token_embd.weight": model.embedding, "output_norm.weight": model.norm}
-    for number, layer in enumerate(model.layers):
+    learned = model.weights
+    tensors = {"token_embd.weight": learned.embedding, "output_norm.weight": learned.norm}
+    for number, layer in enumerate(learned.layers):
         split = {
             "attn_q": layer.qkv[:, :24],
             "attn_k": layer.qkv[:, 24:32],
@@ -310,7 +315,7 @@ def test_load_checks_the_metadata(
 def test_load_refuses_a_matrix_of_its_own_for_the_logits(save: Callable[..., Path]) -> None:
     metadata, tensors = parts_of(TINY)
     with pytest.raises(FormatError, match="must be one matrix"):
-        llama.load(save(metadata, tensors | {"output.weight": TINY.embedding}))
+        llama.load(save(metadata, tensors | {"output.weight": TINY.weights.embedding}))
 
 
 def test_find_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

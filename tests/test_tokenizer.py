@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 import unicodedata
 from itertools import pairwise
 
@@ -16,8 +18,41 @@ from primer_ref.tokenizer import BPETokenizer, byte_characters, split_words
 BYTES = byte_characters()
 
 
+# The merges of GPT-2 that can take part in the texts below, with the numbers of what they make:
+# all those in its file vocab.bpe (sha256 1ce16647…) whose token occurs in one of their pieces.
+GPT2 = {
+    258: "h e", 266: "Ġ w", 273: "o r", 297: "l l", 335: "l d", 405: "0 0", 417: "e l",
+    476: "Ġw or", 695: "e ll", 830: "00 0", 995: "Ġwor ld", 1544: "H e", 1764: "or ld",
+    2388: "00 00", 2978: "he l", 5439: "l o", 6894: "w orld", 8269: "0000 0000",
+    10535: "0000 00", 11109: "ell o", 12621: "H el", 12758: "he ll", 15496: "H ello",
+    18798: "ll o", 20483: "00 000", 21638: "w o", 24486: "Ġw o", 24598: "0000 000",
+    25645: "00000000 00000000", 28254: "H ell", 31373: "hell o", 45895: "r l",
+}  # fmt: skip
+
+
+def gpt2_numbers(tokenizer: BPETokenizer, piece: str) -> list[int]:
+    """Encode one piece, cut by nothing, and write it in GPT-2's numbers."""
+    number = {token: i for i, token in enumerate(sorted(BYTES))}
+    number |= {merge.replace(" ", ""): i for i, merge in GPT2.items()}
+    return [number[tokenizer.tokens[i]] for i in tokenizer._merge(piece)]
+
+
+def test_numbers_that_gpt2_is_tested_on() -> None:
+    tokenizer = BPETokenizer.from_merges(list(GPT2.values()))
+    pieces = {"hello": [31373], " world": [995], "Hello": [15496], ",": [11], "!": [0]}
+    for piece, numbers in pieces.items():
+        assert gpt2_numbers(tokenizer, piece) == numbers
+    zeros = [15, 405, 830, 2388, 20483, 10535, 24598, 8269]
+    expected = [[n] for n in zeros] + [[8269, n] for n in zeros[1:7]] + [[25645]]
+    expected[8:9] = [[10535, 830], [8269, 405]]  # nine are 6 + 3: the earliest merges, not 8 + 1
+    expected += [[8269, 10535, 830]]
+    assert [gpt2_numbers(tokenizer, "0" * n) for n in range(1, 18)] == expected
+
+
 def test_byte_characters_are_printable_and_different() -> None:
     assert len(set(BYTES)) == 256
+    assert (ord(BYTES[ord(" ")]), ord(BYTES[ord("\n")])) == (288, 266)
+    assert sum(character != chr(byte) for byte, character in enumerate(BYTES)) == 68
     assert all(c.isprintable() and not c.isspace() for c in BYTES)
     assert all(BYTES[ord(c)] == c for c in "azAZ09!~")
 
@@ -32,6 +67,7 @@ def test_byte_characters_are_printable_and_different() -> None:
         ("a \n b", ["a", " \n", " b"]),
         ("a\tb", ["a", "\t", "b"]),
         ("in 1818.", ["in", " ", "1", "8", "1", "8", "."]),
+        ("in  18  b", ["in", "  ", "1", "8", " ", " b"]),
         ("I'll we're 'S", ["I", "'ll", " we", "'re", " '", "S"]),
         ("½x²Ⅷ٣", ["½", "x", "²", "Ⅷ", "٣"]),
         ("naïve café 日本", ["naïve", " café", " 日本"]),
@@ -81,6 +117,53 @@ def test_nothing_is_left_to_merge(text: str) -> None:
         tokens = [tokenizer.tokens[number] for number in tokenizer.encode(piece)]
         for pair in pairwise(tokens):
             assert "".join(pair) not in ("ab", "bc", "abc")
+
+
+def merged_one_by_one(text: str, merges: list[str]) -> list[str]:
+    """Make the merge that is earliest in the list, leftmost, as long as there is one."""
+    parts = list(text)
+    while True:
+        found = [
+            (merges.index(f"{a} {b}"), i)
+            for i, (a, b) in enumerate(pairwise(parts))
+            if f"{a} {b}" in merges
+        ]
+        if not found:
+            return parts
+        _, i = min(found)
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+
+
+@given(st.text(alphabet="abc", min_size=1, max_size=40), st.integers(0, 2**32))
+def test_the_queue_makes_the_merges_of_the_plain_search(text: str, seed: int) -> None:
+    # Lists in any order, where a merge may stand before the one that makes its parts.
+    rng, made, merges = random.Random(seed), list("abc"), list[str]()
+    for _ in range(rng.randint(0, 12)):
+        left, right = rng.choices(made, k=2)
+        if f"{left} {right}" not in merges:
+            merges.append(f"{left} {right}")
+            made.append(left + right)
+    rng.shuffle(merges)
+    tokenizer = BPETokenizer([*"abc", *dict.fromkeys(m.replace(" ", "") for m in merges)], merges)
+    spelled = [tokenizer.tokens[number] for number in tokenizer.encode(text)]
+    assert spelled == merged_one_by_one(text, merges)
+
+
+def test_a_piece_of_a_hundred_thousand_letters_takes_no_quadratic_time() -> None:
+    merges = ["a a", "aa aa", "aaaa aaaa"]
+    tokenizer = BPETokenizer.from_merges(merges)
+    letters = "".join(random.Random(0).choices("ab", k=100_000))
+    start = time.process_time()
+    assert tokenizer.encode("a" * 100_000) == [258] * 12_500
+    assert tokenizer.encode("b" + "a" * 99_999) == [98, *[258] * 12_499, 257, 256, 97]
+    assert tokenizer.decode(tokenizer.encode(letters)) == letters
+    assert time.process_time() - start < 10  # seconds; quadratic time would be hours
+
+
+def test_numbers_of_trained_tokens() -> None:
+    tokenizer = BPETokenizer.from_merges(["b c", "a b", "a bc", "ab c"], ["<end>"])
+    assert list(tokenizer.tokens[256:]) == ["bc", "ab", "abc", "<end>"]  # abc is made twice
+    assert tokenizer.encode("\x00\xff<end>", specials=True) == [0, 0xC3, 0xBF, 259]
 
 
 @given(st.text())

@@ -55,8 +55,10 @@ from numpy.typing import NDArray
 from experiments import record
 from experiments.texts import NOVELS, austen
 from primer_ref import llama
+from primer_ref.config import Config
 from primer_ref.functional import log_softmax
 from primer_ref.heads import qk_circuit, split_heads
+from primer_ref.transformer import Layer
 
 NAME = "attention_heads"
 START = "<|endoftext|>"
@@ -202,7 +204,7 @@ def dispersion(block: llama.Block, contexts: Iterable[int]) -> Floats:
     return columns
 
 
-def form_statistics(config: llama.Config, layer: llama.Layer) -> dict[str, Floats]:
+def form_statistics(config: Config, layer: Layer) -> dict[str, Floats]:
     """Measure the bilinear forms of one layer: one number a head."""
     size, n_queries = config.head_size, config.n_heads * config.head_size
     weights = layer.attention_norm[:, None] * layer.qkv.astype(np.float64)
@@ -302,7 +304,7 @@ def measure(
     }
     by_input["induction"], by_input["induction_control"] = np.split(np.array(copies), 2)
     matrices = {field: values.mean(0) for field, values in by_input.items()}
-    forms = [form_statistics(model.config, layer) for layer in model.layers]
+    forms = [form_statistics(model.config, layer) for layer in model.weights.layers]
     matrices |= {field: np.array([layer[field] for layer in forms]) for field in forms[0]}
     heads = {field: best(by_input[field]) for field in ("previous", "sink", "induction")}
     start = model.tokenizer.specials[START]

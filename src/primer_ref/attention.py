@@ -113,7 +113,7 @@ def attention_weights(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None)
     scores = q @ np.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])  # (..., T, S)
     if mask is None:
         return softmax(scores)
-    scores = scores + np.asarray(mask, dtype=scores.dtype)
+    scores = scores + as_floats(mask).astype(scores.dtype, copy=False)
     hidden = np.max(scores, axis=-1, keepdims=True) == -np.inf
     return np.where(hidden, 0, softmax(np.where(hidden, 0, scores)))
 

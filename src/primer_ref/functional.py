@@ -17,8 +17,6 @@ __all__ = [
     "entropy_slope",
     "log_softmax",
     "logsumexp",
-    "rms_norm",
-    "silu",
     "softmax",
     "softmax_jacobian",
     "softmax_vjp",
@@ -60,88 +58,6 @@ def as_floats(x: ArrayLike) -> Floats:
     if x.dtype.kind not in "biuf":
         raise TypeError(f"an array must hold real numbers; got entries of type {x.dtype}")
     return x if x.dtype == np.float32 else x.astype(np.float64, copy=False)
-
-
-def silu(x: ArrayLike) -> Floats:
-    r"""Sigmoid linear unit, :math:`x\,\sigma(x) = x / (1 + e^{-x})`.
-
-    Parameters
-    ----------
-    x : array_like, shape (...)
-        Numbers of any size; nothing overflows.
-
-    Returns
-    -------
-    ndarray, shape (...)
-        0 at 0, near x far above it and near 0 far below; never below −0.2785.
-
-    References
-    ----------
-    S. Elfwing, E. Uchibe and K. Doya (2018), Sigmoid-Weighted Linear Units for Neural Network
-    Function Approximation in Reinforcement Learning.
-
-    Examples
-    --------
-    >>> from primer_ref.functional import silu
-    >>> print(silu([-1.0, 0.0, 1.0, 10.0]).round(3))
-    [-0.269  0.     0.731 10.   ]
-    """
-    x = as_floats(x)
-    # The exponential never overflows; both branches of the logistic function are written with it.
-    e = np.exp(-np.abs(x))
-    value: Floats = x * np.where(x >= 0, 1, e) / (1 + e)
-    return value
-
-
-def rms_norm(x: ArrayLike, weight: ArrayLike, *, eps: float = 1e-5) -> Floats:
-    r"""Divide each row by its root mean square, then scale each coordinate.
-
-    The result is :math:`g_i\, x_i / \sqrt{\tfrac{1}{C} \sum_j x_j^2 + \varepsilon}`.
-
-    Parameters
-    ----------
-    x : array_like, shape (..., C)
-        Rows.
-    weight : array_like, shape (C,)
-        Gains g.
-    eps : float
-        What is added under the root, so that a row of zeros stays one.
-
-    Returns
-    -------
-    ndarray, shape (..., C)
-        Rows of root mean square 1 before the gains, save for ε.
-
-    Raises
-    ------
-    ValueError
-        If there is not one gain a coordinate, or ``eps`` is negative.
-
-    Notes
-    -----
-    Multiplying a row by a positive number leaves its direction, and so the result, as it was: ε
-    alone breaks this, for rows as small as its root.
-
-    References
-    ----------
-    B. Zhang and R. Sennrich (2019), Root Mean Square Layer Normalization.
-
-    Examples
-    --------
-    >>> from primer_ref.functional import rms_norm
-    >>> print(rms_norm([[3.0, 4.0], [0.0, 0.0]], [1.0, 2.0]).round(4))
-    [[0.8485 2.2627]
-     [0.     0.    ]]
-    """
-    x, weight = as_floats(x), as_floats(weight)
-    if x.shape[-1:] != weight.shape:
-        raise ValueError(
-            f"weight must have one gain a coordinate; got shapes {weight.shape} and {x.shape}"
-        )
-    if not eps >= 0:
-        raise ValueError(f"eps must not be negative; got {eps}")
-    value: Floats = x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps) * weight
-    return value
 
 
 def _check_temperature(temperature: float) -> None:
@@ -243,7 +159,8 @@ def log_softmax(s: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> Fl
     [1. 0.] [   0. -800.]
     """
     z = _below_top(s, axis, temperature)
-    return np.asarray(z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True)))
+    log_p: Floats = z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
+    return log_p
 
 
 def logsumexp(s: ArrayLike, *, axis: int = -1) -> Floats:
@@ -278,7 +195,8 @@ def logsumexp(s: ArrayLike, *, axis: int = -1) -> Floats:
     shift = np.where(np.isinf(top), 0, top)
     with np.errstate(divide="ignore", over="ignore"):
         total = np.log(np.sum(np.exp(s - shift), axis=axis, keepdims=True))
-    return np.asarray(np.squeeze(shift + total, axis))
+    value: Floats = np.squeeze(shift + total, axis)
+    return value
 
 
 def softmax_jacobian(p: ArrayLike, *, temperature: float = 1.0) -> Floats:
@@ -316,7 +234,8 @@ def softmax_jacobian(p: ArrayLike, *, temperature: float = 1.0) -> Floats:
     _check_temperature(temperature)
     p = as_floats(p)
     outer = p[..., :, None] * p[..., None, :]
-    return (np.eye(p.shape[-1], dtype=p.dtype) * p[..., None, :] - outer) / temperature
+    jacobian: Floats = (np.eye(p.shape[-1], dtype=p.dtype) * p[..., None, :] - outer) / temperature
+    return jacobian
 
 
 def softmax_vjp(p: ArrayLike, dp: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> Floats:
@@ -359,7 +278,8 @@ def softmax_vjp(p: ArrayLike, dp: ArrayLike, *, axis: int = -1, temperature: flo
     """
     _check_temperature(temperature)
     p, dp = as_floats(p), as_floats(dp)
-    return np.asarray(p * (dp - np.sum(p * dp, axis=axis, keepdims=True)) / temperature)
+    ds: Floats = p * (dp - np.sum(p * dp, axis=axis, keepdims=True)) / temperature
+    return ds
 
 
 def entropy_slope(s: ArrayLike, *, temperature: float = 1.0) -> Floats:
@@ -397,4 +317,5 @@ def entropy_slope(s: ArrayLike, *, temperature: float = 1.0) -> Floats:
     # A score without weight has no say; left in, −∞ · 0 would be NaN.
     s = np.where(p > 0, s, 0)
     mean = np.sum(p * s, axis=-1, keepdims=True)
-    return np.asarray(np.sum(p * (s - mean) ** 2, axis=-1) / temperature**3)
+    slope: Floats = np.sum(p * (s - mean) ** 2, axis=-1) / temperature**3
+    return slope

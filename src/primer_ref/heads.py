@@ -130,7 +130,7 @@ def head_contributions(
     q = split_heads(x @ as_floats(w_q), n_heads)  # (..., H, T, D)
     k = np.repeat(split_heads(x @ as_floats(w_k), n_kv_heads), group, axis=-3)  # (..., H, T, D)
     v = np.repeat(split_heads(x @ as_floats(w_v), n_kv_heads), group, axis=-3)  # (..., H, T, E)
-    mask = None if mask is None else np.asarray(mask)[..., None, :, :]  # one mask for all heads
+    mask = None if mask is None else as_floats(mask)[..., None, :, :]  # one mask for all heads
     context = scaled_dot_product_attention(q, k, v, mask)  # (..., H, T, E)
     return context @ w_o.reshape(n_heads, -1, w_o.shape[-1])
 
@@ -189,7 +189,8 @@ def multi_head_attention(
     terms = head_contributions(
         x, w_q, w_k, w_v, w_o, n_heads=n_heads, n_kv_heads=n_kv_heads, mask=mask
     )
-    return np.asarray(np.sum(terms, axis=-3))
+    value: Floats = np.sum(terms, axis=-3)
+    return value
 
 
 def qk_circuit(w_q: ArrayLike, w_k: ArrayLike) -> Floats:

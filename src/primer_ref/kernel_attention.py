@@ -96,7 +96,8 @@ def gaussian_kernel(q: ArrayLike, k: ArrayLike, *, bandwidth: float) -> Floats:
         raise ValueError(f"bandwidth must be positive; got {bandwidth}")
     q, k = as_floats(q), as_floats(k)
     distance2 = np.sum((q[:, None, :] - k[None, :, :]) ** 2, axis=-1)  # (T, S)
-    return np.asarray(np.exp(-distance2 / (2 * bandwidth**2)))
+    similarity: Floats = np.exp(-distance2 / (2 * bandwidth**2))
+    return similarity
 
 
 def nadaraya_watson(q: ArrayLike, k: ArrayLike, v: ArrayLike, *, kernel: Kernel) -> Floats:
@@ -142,7 +143,8 @@ def nadaraya_watson(q: ArrayLike, k: ArrayLike, v: ArrayLike, *, kernel: Kernel)
     total = np.sum(similarity, axis=-1, keepdims=True)
     if not np.all(total > 0):
         raise ValueError("every query must resemble some key; got a row of similarities 0")
-    return np.asarray(similarity / total @ as_floats(v))
+    value: Floats = similarity / total @ as_floats(v)
+    return value
 
 
 def gaussian_form_weights(q: ArrayLike, k: ArrayLike) -> Floats:
@@ -214,7 +216,8 @@ def positive_features(x: ArrayLike, directions: ArrayLike) -> Floats:
     """
     x, directions = as_floats(x), as_floats(directions)
     log_feature = x @ directions.T - np.sum(x * x, axis=-1, keepdims=True) / 2
-    return np.asarray(np.exp(log_feature) / math.sqrt(len(directions)))
+    features: Floats = np.exp(log_feature) / math.sqrt(len(directions))
+    return features
 
 
 def positive_features_variance(x: ArrayLike, y: ArrayLike, *, n_features: int) -> Floats:
@@ -250,7 +253,8 @@ def positive_features_variance(x: ArrayLike, y: ArrayLike, *, n_features: int) -
     """
     x, y = as_floats(x), as_floats(y)
     dot, sum2 = np.sum(x * y, axis=-1), np.sum((x + y) ** 2, axis=-1)
-    return np.asarray(np.exp(2 * dot) * np.expm1(sum2) / n_features)
+    variance: Floats = np.exp(2 * dot) * np.expm1(sum2) / n_features
+    return variance
 
 
 def linear_attention(phi_q: ArrayLike, phi_k: ArrayLike, v: ArrayLike) -> Floats:
@@ -283,7 +287,8 @@ def linear_attention(phi_q: ArrayLike, phi_k: ArrayLike, v: ArrayLike) -> Floats
     [10.  17.5]
     """
     similarity = np.tril(as_floats(phi_q) @ as_floats(phi_k).T)
-    return np.asarray(similarity @ as_floats(v) / np.sum(similarity, axis=-1, keepdims=True))
+    value: Floats = similarity @ as_floats(v) / np.sum(similarity, axis=-1, keepdims=True)
+    return value
 
 
 def linear_attention_recurrent(phi_q: ArrayLike, phi_k: ArrayLike, v: ArrayLike) -> Floats:
@@ -322,9 +327,9 @@ def linear_attention_recurrent(phi_q: ArrayLike, phi_k: ArrayLike, v: ArrayLike)
     phi_q, phi_k, v = as_floats(phi_q), as_floats(phi_k), as_floats(v)
     state = np.zeros((phi_k.shape[-1], v.shape[-1]), v.dtype)  # (m, E)
     normalizer = np.zeros(phi_k.shape[-1], phi_k.dtype)  # (m,)
-    out = np.empty_like(v)
-    for t, (query, key, value) in enumerate(zip(phi_q, phi_k, v, strict=True)):
-        state += np.outer(key, value)
-        normalizer += key
-        out[t] = query @ state / (query @ normalizer)
-    return out
+    rows = []
+    for query, key, value in zip(phi_q, phi_k, v, strict=True):
+        state = state + np.outer(key, value)
+        normalizer = normalizer + key
+        rows.append(query @ state / (query @ normalizer))
+    return np.stack(rows)

@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from primer_ref.attention import attention_weights, causal_mask
+from primer_ref import transformer
+from primer_ref.attention import causal_mask
 from primer_ref.config import Config
 from primer_ref.formats import FormatError, StoredTensor, read_gguf
-from primer_ref.functional import rms_norm, silu
-from primer_ref.positions import rotary, rotations
+from primer_ref.positions import rotations
 from primer_ref.tokenizer import BPETokenizer
+from primer_ref.transformer import Layer, Weights, attend, embed, feed_forward, project
 
 __all__ = [
     "Block",
     "KVCache",
-    "Layer",
     "Model",
     "Trace",
     "blocks",
@@ -42,35 +42,6 @@ __all__ = [
 
 # float32 throughout: the tests assert it, and the types allow what the shared functions allow.
 Floats = NDArray[np.floating[Any]]
-Turns = NDArray[np.complex64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layer:
-    """Weights of one layer; rows multiply them from the left, ``x @ w``.
-
-    Attributes
-    ----------
-    attention_norm : ndarray of float32, shape (C,)
-        Gains of the norm before attention.
-    qkv : ndarray of float32, shape (C, (H + 2 K) D)
-        Queries, keys and values of all heads, side by side.
-    output : ndarray of float32, shape (H D, C)
-        From the heads back to the width of the model.
-    hidden_norm : ndarray of float32, shape (C,)
-        Gains of the norm before the feed-forward part.
-    gate_up : ndarray of float32, shape (C, 2 F)
-        Gates and what they gate, side by side.
-    down : ndarray of float32, shape (F, C)
-        From the hidden width back to the width of the model.
-    """
-
-    attention_norm: Floats
-    qkv: Floats
-    output: Floats
-    hidden_norm: Floats
-    gate_up: Floats
-    down: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,20 +52,14 @@ class Model:
     ----------
     config : Config
         Its sizes.
-    embedding : ndarray of float32, shape (V, C)
-        One row a token; its transpose makes the logits.
-    layers : tuple of Layer
-        The layers, the first one first.
-    norm : ndarray of float32, shape (C,)
-        Gains of the norm before the logits.
+    weights : Weights
+        Its weights, in float32.
     tokenizer : BPETokenizer
         Text to tokens and back.
     """
 
     config: Config
-    embedding: Floats
-    layers: tuple[Layer, ...]
-    norm: Floats
+    weights: Weights
     tokenizer: BPETokenizer
 
 
@@ -179,50 +144,6 @@ class Trace:
 # --- Running ---------------------------------------------------------------------------------
 
 
-def _attend(
-    config: Config, layer: Layer, x: Floats, turns: Turns, past: tuple[Floats, Floats]
-) -> tuple[Floats, Floats, Floats]:
-    """Attention part of a layer: the new x, the queries and the weights.
-
-    The keys and values of the T new tokens are written into the last T of S rows of the past.
-    """
-    keys, values = past  # (K, S, D)
-    n_heads, n_kv, size = config.n_heads, config.n_kv_heads, config.head_size
-    n, n_all = len(x), keys.shape[1]
-    h = rms_norm(x, layer.attention_norm, eps=config.eps)
-    qkv = (h @ layer.qkv).reshape(n, -1, size).swapaxes(0, 1)  # (H + 2 K, T, D)
-    turned = rotary(qkv[: n_heads + n_kv], turns)
-    queries, keys[:, n_all - n :] = turned[:n_heads], turned[n_heads:]
-    values[:, n_all - n :] = qkv[n_heads + n_kv :]
-    # The G queries that share a key head stand below one another, so that no key is repeated.
-    grouped = queries.reshape(n_kv, -1, size)  # (K, G T, D)
-    mask = None if n == 1 else np.tile(causal_mask(n, n_all), (n_heads // n_kv, 1))
-    weights = attention_weights(grouped, keys, mask)  # (K, G T, S)
-    heads = (weights @ values).reshape(n_heads, n, size)
-    x = x + heads.swapaxes(0, 1).reshape(n, -1) @ layer.output
-    return x, queries, weights.reshape(n_heads, n, n_all)
-
-
-def _feed_forward(config: Config, layer: Layer, x: Floats) -> Floats:
-    """Feed-forward part of a layer."""
-    h = rms_norm(x, layer.hidden_norm, eps=config.eps) @ layer.gate_up  # (T, 2 F)
-    gate, up = h[:, : config.hidden], h[:, config.hidden :]
-    return x + (silu(gate) * up) @ layer.down
-
-
-def _check_tokens(model: Model, tokens: Sequence[int]) -> NDArray[np.int64]:
-    numbers = np.asarray(tokens)
-    if numbers.ndim != 1 or not numbers.size or not np.issubdtype(numbers.dtype, np.integer):
-        raise ValueError(
-            "tokens must be a sequence of at least one integer; "
-            f"got shape {numbers.shape} of {numbers.dtype}"
-        )
-    low, high, n_tokens = numbers.min(), numbers.max(), model.config.n_tokens
-    if low < 0 or high >= n_tokens:
-        raise ValueError(f"tokens must be from 0 to {n_tokens - 1}; got {low if low < 0 else high}")
-    return numbers
-
-
 def blocks(model: Model, tokens: Sequence[int], cache: KVCache | None = None) -> Iterator[Block]:
     """Run the layers of a model one by one.
 
@@ -254,22 +175,24 @@ def blocks(model: Model, tokens: Sequence[int], cache: KVCache | None = None) ->
     >>> len(tokens), shapes
     (5, {(9, 5, 5)})
     """
-    numbers = _check_tokens(model, tokens)
-    config, n = model.config, len(numbers)
-    cache = KVCache(config, n) if cache is None else cache
-    start, end = cache.length, cache.length + n
+    if np.ndim(tokens) != 1:
+        raise ValueError(f"tokens must be one sequence; got shape {np.shape(tokens)}")
+    config, x = model.config, embed(model.config, model.weights, tokens)  # (T, C)
+    cache = KVCache(config, len(x)) if cache is None else cache
+    start, end = cache.length, cache.length + len(x)
     if end > cache.keys.shape[2]:
         raise ValueError(
             f"a cache must have room for every token; got {end} for {cache.keys.shape[2]}"
         )
     positions = np.arange(start, end)
     turns = rotations(positions, config.head_size, base=config.rope_base).astype(np.complex64)
-    x = model.embedding[numbers]  # (T, C)
-    for number, layer in enumerate(model.layers):
-        past = cache.keys[number, :, :end], cache.values[number, :, :end]
-        x, queries, weights = _attend(config, layer, x, turns, past)
-        x = _feed_forward(config, layer, x)
-        yield Block(x, queries, *past, weights)
+    mask = None if len(x) == 1 else causal_mask(len(x), end)
+    for number, layer in enumerate(model.weights.layers):
+        keys, values = cache.keys[number, :, :end], cache.values[number, :, :end]  # (K, S, D)
+        queries, keys[:, start:], values[:, start:] = project(config, layer, x, turns)
+        x, weights = attend(layer, x, queries, keys, values, mask=mask)
+        x = feed_forward(config, layer, x)
+        yield Block(x, queries, keys, values, weights)
     cache.length = end
 
 
@@ -299,7 +222,7 @@ def unembed(model: Model, hidden: Floats) -> Floats:
     >>> [model.tokenizer.decode([token]) for token in best]
     [' the', ' the', ' capital', ' Paris']
     """
-    return rms_norm(hidden, model.norm, eps=model.config.eps) @ model.embedding.T
+    return transformer.unembed(model.config, model.weights, hidden)
 
 
 def forward(
@@ -374,7 +297,7 @@ def trace(model: Model, tokens: Sequence[int]) -> Trace:
     done = list(blocks(model, tokens))
     return Trace(
         unembed(model, done[-1].hidden),
-        np.stack([model.embedding[np.asarray(tokens)], *(block.hidden for block in done)]),
+        np.stack([embed(model.config, model.weights, tokens), *(block.hidden for block in done)]),
         np.stack([block.queries for block in done]),
         np.stack([block.keys for block in done]),
         np.stack([block.values for block in done]),
@@ -500,7 +423,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
     --------
     >>> from primer_ref import llama
     >>> model = llama.load()
-    >>> model.config.n_layers, model.embedding.shape
+    >>> model.config.n_layers, model.weights.embedding.shape
     (30, (49152, 576))
     """
     file = read_gguf(find_model(path))
@@ -534,13 +457,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
     with ThreadPoolExecutor() as pool:  # NumPy decodes outside the interpreter's lock
         embedding = pool.submit(_take, file.tensors, "token_embd.weight", (config.n_tokens, width))
         layers = tuple(pool.map(layer, range(config.n_layers)))
-        return Model(
-            config,
-            embedding.result(),
-            layers,
-            gains("output_norm"),
-            BPETokenizer.from_gguf(file.metadata),
-        )
+        weights = Weights(embedding.result(), layers, gains("output_norm"))
+        return Model(config, weights, BPETokenizer.from_gguf(file.metadata))
 
 
 def _config(metadata: Mapping[str, Any]) -> Config:

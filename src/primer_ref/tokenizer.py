@@ -6,20 +6,22 @@ piece, neighboring tokens are merged by a fixed list of merges, earliest in the 
 
 from __future__ import annotations
 
-import math
+import heapq
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 __all__ = ["BPETokenizer", "byte_characters", "split_words"]
 
-# One digit, or what GPT-2 takes for a word, a run of punctuation, or white space; a run of white
-# space leaves its last space to the word after it. It is matched against the shape of a text.
-_DIGIT = re.compile(r"(\d)", re.ASCII)
-_WORD = re.compile(r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[^\sA-Za-z]+|\s+(?!\S)|\s+", re.ASCII)
+# What GPT-2 takes for a word, a run of punctuation, or white space, but with every digit apart; a
+# run of white space leaves its last space to what comes after it, unless that is a digit or the
+# end. The pattern is matched against the shape of a text.
+_PIECE = re.compile(
+    r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[^\sA-Za-z\d]+|\d|\s+(?![^\s\d])|\s+", re.ASCII
+)
 
 
 def byte_characters() -> list[str]:
@@ -49,8 +51,6 @@ def byte_characters() -> list[str]:
 
 def _shape(text: str) -> str:
     """Replace every character outside ASCII by an ASCII character of its class."""
-    if text.isascii():
-        return text
     return "".join(c if c.isascii() else _stand_in(c) for c in text)
 
 
@@ -90,8 +90,10 @@ def split_words(text: str) -> list[str]:
     >>> split_words("It's  1818, isn't it?")
     ['It', "'s", '  ', '1', '8', '1', '8', ',', ' isn', "'t", ' it', '?']
     """
-    lengths = (len(word) for part in _DIGIT.split(_shape(text)) for word in _WORD.findall(part))
-    return [text[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
+    if text.isascii():
+        return _PIECE.findall(text)
+    ends = accumulate(map(len, _PIECE.findall(_shape(text))), initial=0)
+    return [text[start:end] for start, end in pairwise(ends)]
 
 
 class BPETokenizer:
@@ -177,6 +179,42 @@ class BPETokenizer:
         marks = [number for number, kind in enumerate(lists["token_type"]) if kind == 3]
         return cls(lists["tokens"], lists["merges"], marks)
 
+    @classmethod
+    def from_merges(cls, merges: Sequence[str], specials: Sequence[str] = ()) -> BPETokenizer:
+        """Give numbers to the 256 bytes, then to what the merges make, then to special tokens.
+
+        Parameters
+        ----------
+        merges : sequence of str
+            Pairs of tokens, each written with a space between, as
+            :func:`~primer_ref.bpe.train_bpe` returns them.
+        specials : sequence of str
+            Names of special tokens.
+
+        Returns
+        -------
+        BPETokenizer
+            The tokenizer; it can encode every text, and byte b is token b.
+
+        Raises
+        ------
+        ValueError
+            If a merge uses a token that is made neither by a byte nor by a merge, or the name of
+            a special token is a token already.
+
+        Examples
+        --------
+        >>> from primer_ref.tokenizer import BPETokenizer
+        >>> tokenizer = BPETokenizer.from_merges(["a b", "Ġ ab"], ["<end>"])
+        >>> tokenizer.encode("abc ab<end>", specials=True)
+        [256, 99, 257, 258]
+        """
+        made = dict.fromkeys([*byte_characters(), *(merge.replace(" ", "") for merge in merges)])
+        for part in chain.from_iterable(merge.split(" ") for merge in merges):
+            if part not in made:
+                raise ValueError(f"a merge must join bytes or what merges made; got {part!r}")
+        return cls([*made, *specials], merges, range(len(made), len(made) + len(specials)))
+
     def encode(self, text: str, *, specials: bool = False) -> list[int]:
         """Cut a text into tokens.
 
@@ -200,8 +238,9 @@ class BPETokenizer:
 
         Notes
         -----
-        The time is linear in the number of pieces, and in the worst case quadratic in the length
-        of one piece.
+        Always the merge that comes first in the list is made next and, of its occurrences, the
+        leftmost one. A queue of the pairs that can be merged finds it: a piece of n bytes takes
+        n log n steps at most. The latest 65,536 different pieces are remembered.
         """
         if not (specials and self.specials):
             return self._encode_plain(text)
@@ -260,10 +299,10 @@ class BPETokenizer:
         return b"".join(map(self.token_bytes, numbers)).decode("utf-8", errors="replace")
 
     def _encode_plain(self, text: str) -> list[int]:
-        return [number for piece in split_words(text) for number in self._merge(piece)]
+        return list(chain.from_iterable(map(self._merge, split_words(text))))
 
     def _merge_piece(self, piece: str) -> list[int]:
-        """Merge the neighbors that come first in the list of merges until none is left."""
+        """Merge neighbors, those first that come first in the list, until none is left to merge."""
         parts = [self._character[byte] for byte in piece.encode()]
         for part in parts:
             if part not in self.number:
@@ -271,20 +310,23 @@ class BPETokenizer:
                     f"every byte of a text must be in the vocabulary; "
                     f"byte 0x{self._byte[part]:02X} in {piece!r} is not"
                 )
-        while len(parts) > 1:
-            first = min(pairwise(parts), key=lambda pair: self._rank.get(pair, math.inf))
-            if first not in self._rank:
-                break
-            parts = list(_merge_pair(parts, first))
-        return [self.number[part] for part in parts]
-
-
-def _merge_pair(parts: list[str], pair: tuple[str, str]) -> Iterator[str]:
-    """Join every occurrence of a pair, from left to right."""
-    left = iter(range(len(parts)))
-    for i in left:
-        if tuple(parts[i : i + 2]) == pair:
-            next(left)
-            yield pair[0] + pair[1]
-        else:
-            yield parts[i]
+        # A ring, closed by an empty part, which no merge has: so every part has two neighbors.
+        n = len(parts)
+        parts.append("")
+        after, before = [*range(1, n + 1), 0], [n, *range(n)]
+        queue = [
+            (self._rank[pair], i) for i, pair in enumerate(pairwise(parts)) if pair in self._rank
+        ]
+        heapq.heapify(queue)
+        while queue:
+            rank, i = heapq.heappop(queue)
+            j = after[i]
+            if self._rank.get((parts[i], parts[j])) != rank:
+                continue  # one of the two has been merged with its other neighbor
+            parts[i], parts[j] = parts[i] + parts[j], ""
+            after[i] = after[j]
+            before[after[i]] = i
+            for left, right in ((before[i], i), (i, after[i])):
+                if (pair := (parts[left], parts[right])) in self._rank:
+                    heapq.heappush(queue, (self._rank[pair], left))
+        return [self.number[part] for part in parts if part]

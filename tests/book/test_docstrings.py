@@ -14,7 +14,9 @@ import pytest
 import primer_ref
 
 MODULES = sorted(
-    {path.stem for path in Path(primer_ref.__file__).parent.glob("*.py")} - {"__init__"}
+    path.stem
+    for path in Path(primer_ref.__file__).parent.glob("*.py")
+    if not path.stem.startswith("__")
 )
 
 

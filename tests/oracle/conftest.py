@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pytest
 from numpy.typing import ArrayLike
 
 TABLE = Path(__file__).parents[2] / "docs" / "data" / "oracles.json"
+
+# Reads the metadata of every installed package, which takes a while.
+distributions = cache(importlib.metadata.packages_distributions)
 
 Compare = Callable[[Callable[..., Any], str, ArrayLike, ArrayLike, float], None]
 
@@ -44,7 +48,7 @@ def compare(rows: dict[tuple[str, str], dict[str, Any]]) -> Compare:
         difference = float(np.max(np.abs(ours - theirs), initial=0.0))
         assert difference <= limit
         library = call.partition(".")[0]
-        distribution = importlib.metadata.packages_distributions()[library][0]
+        distribution = distributions()[library][0]
         name = f"{function.__module__}.{function.__qualname__}"
         before = rows.get((name, call))
         rows[name, call] = {

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from experiments.texts import austen
+from primer_ref.bpe import train_bpe
 from primer_ref.formats import read_gguf
 from primer_ref.llama import find_model
 from primer_ref.tokenizer import BPETokenizer, byte_characters, split_words
 
 tokenizers = pytest.importorskip("tokenizers")
+
+Compare = Callable[..., None]
 
 TEXTS = [
     "",
@@ -38,19 +44,36 @@ def ours(metadata: dict[str, Any]) -> BPETokenizer:
     return BPETokenizer.from_gguf(metadata)
 
 
-@pytest.fixture(scope="module")
-def theirs(metadata: dict[str, Any]) -> Any:
-    tokens = metadata["tokenizer.ggml.tokens"]
-    merges = [tuple(merge.split(" ")) for merge in metadata["tokenizer.ggml.merges"]]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
+def library(number: dict[str, int], merges: list[str], specials: tuple[str, ...] = ()) -> Any:
+    """Build the other library's tokenizer from a vocabulary and merges."""
+    pairs = [tuple(merge.split(" ")) for merge in merges]
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(number, pairs))
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
         [
             tokenizers.pre_tokenizers.Digits(individual_digits=True),
             tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
         ]
     )
+    tokenizer.add_special_tokens([tokenizers.AddedToken(name, special=True) for name in specials])
     return tokenizer
+
+
+def library_trained(texts: list[str], n_merges: int) -> list[str]:
+    """Let the other library learn merges."""
+    tokenizer = library({}, [])
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=256 + n_merges,
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return [" ".join(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+
+
+@pytest.fixture(scope="module")
+def theirs(metadata: dict[str, Any]) -> Any:
+    number = {token: number for number, token in enumerate(metadata["tokenizer.ggml.tokens"])}
+    return library(number, metadata["tokenizer.ggml.merges"])
 
 
 def random_text(rng: np.random.Generator) -> str:
@@ -65,17 +88,59 @@ def random_text(rng: np.random.Generator) -> str:
     return "".join(chars)
 
 
-def test_same_tokens(ours: BPETokenizer, theirs: Any) -> None:
+def test_same_tokens(ours: BPETokenizer, theirs: Any, compare: Compare) -> None:
     rng = np.random.default_rng(2)
-    compared = 0
+    compared: list[list[int]] = [[], []]
     for text in TEXTS + [random_text(rng) for _ in range(4000)]:
         try:
             got = ours.encode(text)
         except ValueError:  # a byte that the vocabulary lacks, which the other one leaves out
             continue
-        assert got == theirs.encode(text).ids, json.dumps(text)
-        compared += 1
-    assert compared > 1500
+        expected = theirs.encode(text).ids
+        assert got == expected, json.dumps(text)
+        compared[0] += got
+        compared[1] += expected
+    assert len(compared[0]) > 25_000
+    compare(BPETokenizer.encode, "tokenizers.Tokenizer.encode", *compared, 0)
+
+
+def test_same_merges_of_a_novel(compare: Compare) -> None:
+    text = austen("northangerabbey")
+    got, expected = train_bpe(Counter(split_words(text)), 3000), library_trained([text], 3000)
+    assert got == expected
+    # As numbers: where each merge stands in the other list.
+    places = [expected.index(merge) for merge in got]
+    compare(train_bpe, "tokenizers.trainers.BpeTrainer", places, np.arange(3000), 0)
+
+
+def test_same_merges_of_small_texts_full_of_ties() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(150):
+        alphabet = list(rng.choice(["ab", "ab ", "abc", "é a1", "abcdefgh  ", "日a"]))
+        text = "".join(rng.choice(alphabet, rng.integers(1, 300)))
+        expected = library_trained([text], int(rng.integers(0, 60)))
+        assert train_bpe(Counter(split_words(text)), len(expected)) == expected, json.dumps(text)
+
+
+def test_same_tokens_from_a_trained_vocabulary_with_special_tokens(compare: Compare) -> None:
+    specials = ("<end>", "<|start|>", "<end>>", "é<")
+    merges = train_bpe(Counter(split_words(austen("persuasion")[:200_000])), 1500)
+    ours = BPETokenizer.from_merges(merges, specials)
+    number = {token: n for token, n in ours.number.items() if token not in specials}
+    theirs = library(number, merges, specials)
+    rng = np.random.default_rng(4)
+    texts = [random_text(rng) for _ in range(1500)]
+    mixed = ["".join(rng.choice([*specials, "<", ">", " a", *text[:9]], 12)) for text in texts]
+    letters = "".join(rng.choice(list("aeinst"), 100_000))
+    long = ["a" * 100_000, letters, "é" * 30_000, " " * 50_000 + "x", "-=" * 40_000]
+    compared: list[list[int]] = [[], []]
+    for text in [*texts, *mixed, *long, austen("emma")[:300_000]]:
+        got, expected = ours.encode(text, specials=True), theirs.encode(text).ids
+        assert got == expected, json.dumps(text[:100])
+        compared[0] += got
+        compared[1] += expected
+        assert ours.decode(got) == text
+    compare(BPETokenizer.encode, "tokenizers.Tokenizer.add_special_tokens", *compared, 0)
 
 
 def test_same_pieces_for_every_character(theirs: Any) -> None:

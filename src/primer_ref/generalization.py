@@ -1,0 +1,451 @@
+r"""Why models with more parameters than data can generalize: interpolation and implicit bias.
+
+Two problems in which everything can be proved. In linear regression, gradient descent from zero
+finds, among all solutions that fit, the one of least norm, and its risk is known in closed form. In
+separable classification, gradient descent on the logistic loss turns toward the plane of largest
+margin, at the pace of a logarithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from primer_ref.functional import as_floats
+
+__all__ = [
+    "RidgelessRisk",
+    "descent_limit",
+    "least_squares_descent",
+    "logistic_descent",
+    "max_margin_solution",
+    "min_norm_solution",
+    "ridgeless_risk",
+    "ridgeless_risk_given",
+]
+
+Floats = NDArray[np.floating[Any]]
+
+
+def _read(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+    x, y = as_floats(x), as_floats(y)
+    if x.ndim != 2 or y.shape != x.shape[:1] or x.size == 0:
+        raise ValueError(f"there must be a target for each row; got shapes {x.shape} and {y.shape}")
+    if not (np.all(np.isfinite(x)) and np.all(np.isfinite(y))):
+        raise ValueError("data must be finite; got NaN or an infinity")
+    return x, y
+
+
+def _start(start: ArrayLike, x: Floats) -> Floats:
+    start = as_floats(start)
+    if start.shape != x.shape[1:]:
+        raise ValueError(
+            f"start must have a weight for each feature; got shapes {start.shape} and {x.shape}"
+        )
+    return start
+
+
+def _check_descent(step: float, n_steps: int) -> None:
+    if not step > 0:
+        raise ValueError(f"step must be positive; got {step}")
+    if not n_steps >= 0:
+        raise ValueError(f"n_steps must not be negative; got {n_steps}")
+
+
+def min_norm_solution(x: ArrayLike, y: ArrayLike) -> Floats:
+    r"""Least-squares solution of least norm, :math:`X^+ y`.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Features, one case a row.
+    y : array_like, shape (n,)
+        Targets.
+
+    Returns
+    -------
+    ndarray, shape (p,)
+        Weights. If the rows of ``x`` are independent they fit every target.
+
+    Raises
+    ------
+    ValueError
+        If there is not one target a row, or a number is not finite.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import min_norm_solution
+    >>> print(min_norm_solution([[1.0, 1.0]], [2.0]))  # of all w with w₁ + w₂ = 2
+    [1. 1.]
+    """
+    x, y = _read(x, y)
+    solution: Floats = np.linalg.lstsq(x, y, rcond=None)[0]
+    return solution
+
+
+def least_squares_descent(
+    x: ArrayLike, y: ArrayLike, start: ArrayLike, *, step: float, n_steps: int
+) -> Floats:
+    r"""Descend :math:`\tfrac12 \norm{Xw - y}^2` by its gradient.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Features.
+    y : array_like, shape (n,)
+        Targets.
+    start : array_like, shape (p,)
+        Weights to start from.
+    step : float
+        Step size η. Below :math:`2/\sigma_{\max}^2(X)` the descent converges, above it diverges.
+    n_steps : int
+        Number of steps.
+
+    Returns
+    -------
+    ndarray, shape (p,)
+        Weights.
+
+    Raises
+    ------
+    ValueError
+        If there is not one target a row or one weight a feature, a number is not finite, the step
+        is not positive, or the number of steps is negative.
+
+    Notes
+    -----
+    Every gradient :math:`X^\T(Xw - y)` lies in the row space of X. What the start has outside of
+    it stays for ever, and `descent_limit` says where that leads.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import least_squares_descent
+    >>> x, y = [[1.0, 1.0]], [2.0]
+    >>> for start in ([0.0, 0.0], [1.0, -1.0]):
+    ...     print(least_squares_descent(x, y, start, step=0.5, n_steps=50))
+    [1. 1.]
+    [2. 0.]
+    """
+    x, y = _read(x, y)
+    _check_descent(step, n_steps)
+    w = _start(start, x)
+    for _ in range(n_steps):
+        w = w - step * (x.T @ (x @ w - y))
+    return w
+
+
+def descent_limit(x: ArrayLike, y: ArrayLike, start: ArrayLike) -> Floats:
+    r"""Find where least-squares descent ends, :math:`X^+ y + (I - X^+ X)\, w_0`.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Features.
+    y : array_like, shape (n,)
+        Targets.
+    start : array_like, shape (p,)
+        Weights that the descent starts from, w₀.
+
+    Returns
+    -------
+    ndarray, shape (p,)
+        The solution nearest to the start: the one of least norm if the start is zero, or any
+        combination of rows.
+
+    Raises
+    ------
+    ValueError
+        If there is not one target a row or one weight a feature, or a number is not finite.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import descent_limit
+    >>> print(descent_limit([[1.0, 1.0]], [2.0], [1.5, -1.5]))
+    [ 2.5 -0.5]
+    """
+    x, y = _read(x, y)
+    w = _start(start, x)
+    return w + min_norm_solution(x, y - x @ w)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RidgelessRisk:
+    """Expected squared error of the prediction, beyond the noise of a new case.
+
+    Attributes
+    ----------
+    bias : ndarray
+        What the data do not show of the truth.
+    variance : ndarray
+        What the noise of the data costs.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import ridgeless_risk
+    >>> risk = ridgeless_risk(2.0, noise=1.0, signal=1.0)
+    >>> float(risk.bias), float(risk.variance), float(risk.total)
+    (0.5, 1.0, 1.5)
+    """
+
+    bias: Floats
+    variance: Floats
+
+    @property
+    def total(self) -> Floats:
+        """Bias and variance together."""
+        total: Floats = self.bias + self.variance
+        return total
+
+
+def _check_powers(noise: float, signal: float) -> None:
+    if not noise >= 0:
+        raise ValueError(f"noise must not be negative; got {noise}")
+    if not signal >= 0:
+        raise ValueError(f"signal must not be negative; got {signal}")
+
+
+def ridgeless_risk(gamma: ArrayLike, *, noise: float, signal: float) -> RidgelessRisk:
+    r"""Risk of the least-norm solution for independent features, :math:`n, p \to \infty`.
+
+    .. math:: \text{bias} = r^2 \left(1 - \frac{1}{\gamma}\right)_+, \qquad
+        \text{variance} = \sigma^2 \cdot
+        \begin{cases} \gamma/(1-\gamma) & \gamma < 1 \\ 1/(\gamma-1) & \gamma > 1 \end{cases}
+
+    Parameters
+    ----------
+    gamma : array_like, shape (...)
+        Features for each case, γ = p/n.
+    noise : float
+        Variance of the targets' noise, σ².
+    signal : float
+        Squared norm of the true weights, r².
+
+    Returns
+    -------
+    RidgelessRisk
+        Bias and variance; the variance is infinite at γ = 1.
+
+    Raises
+    ------
+    ValueError
+        If a ratio is not positive, or a variance is negative.
+
+    Notes
+    -----
+    Assumes features with mean 0, variance 1 and no correlation, a test case of the same law, and
+    noise that is independent of them. Past the threshold more features make the variance smaller:
+    noise is spread over more directions. The risk comes down a second time.
+
+    References
+    ----------
+    T. Hastie, A. Montanari, S. Rosset and R. J. Tibshirani (2022), Surprises in High-Dimensional
+    Ridgeless Least Squares Interpolation, theorem 1.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import ridgeless_risk
+    >>> print(ridgeless_risk([0.5, 1.0, 1.5, 5.0], noise=1.0, signal=1.0).total.round(3))
+    [1.    inf 2.333 1.05 ]
+    """
+    gamma = as_floats(gamma)
+    _check_powers(noise, signal)
+    bad = ~(gamma > 0)
+    if np.any(bad):
+        raise ValueError(f"gamma must be positive; got {gamma[bad][0]}")
+    with np.errstate(divide="ignore"):
+        variance = np.where(gamma < 1, gamma, 1) / np.abs(1 - gamma)
+    # No noise does no harm, at the threshold either.
+    variance = noise * variance if noise > 0 else np.zeros_like(gamma)
+    return RidgelessRisk(signal * np.maximum(1 - 1 / gamma, 0), variance)
+
+
+def ridgeless_risk_given(x: ArrayLike, weights: ArrayLike, *, noise: float) -> RidgelessRisk:
+    r"""Risk of the least-norm solution on given features, averaged over noise and test cases.
+
+    .. math:: \text{bias} = \norm{(I - X^+ X)\,w}^2, \qquad
+        \text{variance} = \sigma^2 \norm{X^+}_F^2.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Features that were trained on.
+    weights : array_like, shape (p,)
+        True weights, w.
+    noise : float
+        Variance of the targets' noise, σ².
+
+    Returns
+    -------
+    RidgelessRisk
+        Bias and variance, exact for test features of mean 0, variance 1 and no correlation.
+
+    Raises
+    ------
+    ValueError
+        If there is not one weight a feature, or the variance is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from primer_ref.generalization import ridgeless_risk_given
+    >>> x = np.random.default_rng(0).normal(size=(100, 200))
+    >>> risk = ridgeless_risk_given(x, np.eye(200)[0], noise=1.0)
+    >>> f"{risk.bias:.2f} {risk.variance:.2f}"  # the limit: 0.50 and 1.00
+    '0.47 0.98'
+    """
+    x, weights = as_floats(x), as_floats(weights)
+    _check_powers(noise, 0)
+    if x.ndim != 2 or weights.shape != x.shape[1:]:
+        raise ValueError(
+            f"there must be a weight for each feature; got shapes {x.shape} and {weights.shape}"
+        )
+    inverse = np.linalg.pinv(x)
+    unseen = weights - inverse @ (x @ weights)
+    return RidgelessRisk(np.asarray(np.sum(unseen**2)), np.asarray(noise * np.sum(inverse**2)))
+
+
+def _signed(x: ArrayLike, labels: ArrayLike) -> Floats:
+    """Multiply each row by its label, so that a good plane has all of them on one side."""
+    x, labels = _read(x, labels)
+    bad = np.abs(labels) != 1
+    if np.any(bad):
+        raise ValueError(f"labels must be −1 or 1; got {labels[bad][0]}")
+    return x * labels[:, None]
+
+
+def _nonnegative_least_squares(a: Floats, b: Floats) -> Floats:
+    """Minimize ‖a x − b‖ over x ≥ 0, adding and removing one active column at a time."""
+    x, active = np.zeros(a.shape[1]), np.zeros(a.shape[1], bool)
+    tolerance = 1e-12 * float(np.max(np.abs(a))) ** 2
+    while True:
+        slope = np.where(active, -np.inf, a.T @ (b - a @ x))
+        if not np.max(slope) > tolerance:
+            return x
+        active[np.argmax(slope)] = True
+        while True:
+            target = np.zeros_like(x)
+            target[active] = np.linalg.lstsq(a[:, active], b, rcond=None)[0]
+            blocking = active & (target <= 0)
+            if not np.any(blocking):
+                x = target
+                break
+            # Go as far as the first entry that would turn negative, and let go of it.
+            reach = x[blocking] / (x[blocking] - target[blocking])
+            x = x + np.min(reach) * (target - x)
+            active[np.flatnonzero(blocking)[reach == np.min(reach)]] = False
+            x[~active] = 0
+
+
+def max_margin_solution(x: ArrayLike, labels: ArrayLike) -> Floats:
+    r"""Hard-margin classifier: the least :math:`\norm{w}` with :math:`y_i\, x_i \cdot w \ge 1`.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Cases, one a row. A plane through the origin has to separate them; a constant feature makes
+        it any plane.
+    labels : array_like, shape (n,)
+        −1 or 1.
+
+    Returns
+    -------
+    ndarray, shape (p,)
+        Weights; their direction has the largest margin, 1/‖w‖.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label a row, a label is another number, or no plane separates the cases.
+
+    Notes
+    -----
+    With rows :math:`z_i = y_i x_i`, the problem is a least-squares problem with nonnegative
+    unknowns: if u minimizes :math:`\norm{Z^\T u}^2 + (1^\T u - 1)^2`, then
+    :math:`w = Z^\T u / (1 - 1^\T u)`. The cases with u > 0 are the support vectors. If u can make
+    both terms 0, zero is a mean of rows, and no plane has all of them on one side.
+
+    References
+    ----------
+    C. L. Lawson and R. J. Hanson (1974), Solving Least Squares Problems, chapter 23.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import max_margin_solution
+    >>> print(max_margin_solution([[2.0, 0.0], [0.0, 2.0], [5.0, 5.0]], [1, 1, 1]).round(6))
+    [0.5 0.5]
+    """
+    z = _signed(x, labels)
+    size = float(np.max(np.linalg.norm(z, axis=1)))
+    if not size > 0:
+        raise ValueError("a plane must separate the cases; got cases that are all zero")
+    z = z / size
+    u = _nonnegative_least_squares(np.vstack([z.T, np.ones(len(z))]), np.eye(z.shape[1] + 1)[-1])
+    slack = 1 - float(np.sum(u))
+    if not slack > 1e-10:
+        raise ValueError("a plane through the origin must separate the cases; got none that does")
+    solution: Floats = z.T @ u / slack / size
+    return solution
+
+
+def logistic_descent(
+    x: ArrayLike, labels: ArrayLike, *, step: float, times: Sequence[int]
+) -> Floats:
+    r"""Descend the logistic loss from zero, :math:`\sum_i \log(1 + e^{-y_i x_i \cdot w})`.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p)
+        Cases, one a row.
+    labels : array_like, shape (n,)
+        −1 or 1.
+    step : float
+        Step size η, below :math:`8/\sigma_{\max}^2(X)`.
+    times : sequence of int
+        Numbers of steps after which to look, not falling.
+
+    Returns
+    -------
+    ndarray, shape (len(times), p)
+        Weights at those times.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label a row, a label is another number, the step is not positive, or the
+        times are negative or fall.
+
+    Notes
+    -----
+    If a plane separates the cases, the loss has no minimum and the weights grow without end. With ŵ
+    from `max_margin_solution`, :math:`w(t) = \hat w \log t + O(1)` for almost all data: the norm
+    grows like log t, the loss falls like 1/t, and the direction comes near that of ŵ only like
+    1/log t. The size of the step does not matter for the limit, below the bound.
+
+    References
+    ----------
+    D. Soudry, E. Hoffer, M. S. Nacson, S. Gunasekar and N. Srebro (2018), The Implicit Bias of
+    Gradient Descent on Separable Data, theorem 3.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import logistic_descent
+    >>> print(logistic_descent([[1.0]], [1], step=1.0, times=[10, 100, 1000]).round(2))
+    [[2.26]
+     [4.59]
+     [6.91]]
+    """
+    z = _signed(x, labels)
+    if list(times) != sorted(times):
+        raise ValueError(f"times must not fall; got {list(times)}")
+    _check_descent(step, min(times, default=0))
+    w, at, seen = np.zeros(z.shape[1]), 0, []
+    for time in times:
+        for _ in range(time - at):
+            w = w + step * (z.T @ (1 / (1 + np.exp(z @ w))))
+        at = time
+        seen.append(w)
+    return np.reshape(seen, (-1, z.shape[1]))

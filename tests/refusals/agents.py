@@ -1,0 +1,41 @@
+"""What agents refuse."""
+
+from primer_ref.agents import action_pattern, as_tool, parse_action, run_agent
+
+
+def good(text: str, count: int, share: float) -> None: ...
+
+
+def loose(text) -> None: ...  # type: ignore[no-untyped-def]
+
+
+def nested(texts: list[str]) -> None: ...
+
+
+def answer(text: str) -> None: ...
+
+
+TOOLS = [as_tool(good)]
+BAD = {
+    "": "Expecting value",
+    "[" * 100_000: "must not be nested so deep",
+    "[1]": r"call one of \['good'\]; got \[1\]",
+    '{"other": {}}': r"call one of \['good'\]",
+    '{"answer": 1}': r"call one of \['good'\]",
+    '{"answer": "a", "good": {}}': r"call one of \['good'\]",
+    '{"good": []}': r"call one of \['good'\]",
+    '{"good": {"text": "a"}}': r"must be \['text', 'count', 'share'\]; got \['text'\]",
+    '{"good": {"text": 1, "count": 1, "share": 1}}': "text must be of type str; got 1",
+    '{"good": {"text": "a", "count": true, "share": 1}}': "count must be of type int; got True",
+    '{"good": {"text": "a", "count": 1.5, "share": 1}}': "count must be of type int; got 1.5",
+    '{"good": {"text": "a", "count": 1, "share": "x"}}': "share must be of type float; got 'x'",
+}
+
+ROWS = [
+    (as_tool, {"function": loose}, "text must be annotated str, int, float or bool; got None"),
+    (as_tool, {"function": nested}, r"texts must be annotated .*; got list\[str\]"),
+    (action_pattern, {"tools": [as_tool(answer)]}, r"none of them 'answer'; got \['answer'\]"),
+    (action_pattern, {"tools": TOOLS * 2}, r"different names.*; got \['good', 'good'\]"),
+    (run_agent, {"policy": len, "tools": TOOLS, "task": "", "budget": 0}, "one turn; got 0"),
+    *((parse_action, {"text": text, "tools": TOOLS}, message) for text, message in BAD.items()),
+]

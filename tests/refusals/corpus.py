@@ -1,0 +1,28 @@
+"""What the statistics of texts refuse."""
+
+import numpy as np
+
+from primer_ref.corpus import (
+    burstiness,
+    expected_vocabulary,
+    heaps_exponent,
+    heaps_least_squares,
+    miller_madow_entropy,
+    mutual_information_by_distance,
+)
+
+ROWS = [
+    (heaps_exponent, {"zipf": 0}, "must be positive and finite; got 0"),
+    (heaps_exponent, {"zipf": np.nan}, "must be positive and finite; got nan"),
+    (expected_vocabulary, {"p": [1.5], "n": 1}, "p must hold probabilities"),
+    (expected_vocabulary, {"p": [0.5], "n": -1}, "n must not be negative"),
+    (heaps_least_squares, {"growth": [1]}, "at least 2 sizes and 2 points; got 1 and 50"),
+    (heaps_least_squares, {"growth": [1, 2], "n_points": 1}, "got 2 and 1"),
+    (burstiness, {"positions": [1, 2]}, "at least two gaps"),
+    (burstiness, {"positions": [1, 2, 2]}, "must ascend"),
+    (miller_madow_entropy, {"counts": [0, 0]}, "not all 0; got a sum of 0"),
+    (miller_madow_entropy, {"counts": [2, -1]}, "must be at least 0"),
+    (miller_madow_entropy, {"counts": [np.nan]}, "got a sum of nan"),
+    (mutual_information_by_distance, {"symbols": [0, 1], "distances": [0]}, "and 1; got 0"),
+    (mutual_information_by_distance, {"symbols": [0, 1], "distances": [1, 2]}, "and 1; got 2"),
+]

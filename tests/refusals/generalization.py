@@ -1,0 +1,49 @@
+"""What the experiments on generalization refuse."""
+
+from math import inf, nan
+
+from primer_ref.generalization import (
+    descent_limit,
+    least_squares_descent,
+    logistic_descent,
+    max_margin_solution,
+    min_norm_solution,
+    ridgeless_risk,
+    ridgeless_risk_given,
+)
+
+DATA = {"x": [[1.0, 0.0], [0.0, 1.0]], "y": [1.0, 2.0]}
+CASES = {"x": [[1.0, 0.0], [0.0, 1.0]], "labels": [1, -1]}
+DESCENT = DATA | {"start": [0.0, 0.0], "step": 0.1, "n_steps": 1}
+LOGISTIC = CASES | {"step": 0.1, "times": [1]}
+
+ROWS = [
+    (min_norm_solution, DATA | {"y": [1.0]}, r"a target for each row; got shapes \(2, 2\) and"),
+    (min_norm_solution, {"x": [], "y": []}, r"got shapes \(0,\) and \(0,\)"),
+    (min_norm_solution, DATA | {"y": [1.0, inf]}, "data must be finite; got NaN or an infinity"),
+    (least_squares_descent, DESCENT | {"step": 0}, "step must be positive; got 0"),
+    (least_squares_descent, DESCENT | {"n_steps": -1}, "n_steps must not be negative; got -1"),
+    (
+        least_squares_descent,
+        DESCENT | {"start": [0.0]},
+        "start must have a weight for each",
+    ),
+    (least_squares_descent, DESCENT | {"x": [[nan, 0.0], [0.0, 1.0]]}, "data must be finite"),
+    (descent_limit, DATA | {"start": 0.0}, r"got shapes \(\) and \(2, 2\)"),
+    (descent_limit, DATA | {"start": [0.0, 0.0], "y": [1.0]}, "a target for each row"),
+    (ridgeless_risk, {"gamma": [1, 0], "noise": 1, "signal": 1}, "gamma must be positive; got 0"),
+    (ridgeless_risk, {"gamma": nan, "noise": 1, "signal": 1}, "gamma must be positive; got nan"),
+    (ridgeless_risk, {"gamma": 1, "noise": -1, "signal": 1}, "noise must not be negative; got -1"),
+    (ridgeless_risk, {"gamma": 1, "noise": 1, "signal": nan}, "signal must not be negative"),
+    (ridgeless_risk_given, {"x": [[1.0]], "weights": [1, 2], "noise": 1}, "a weight for each"),
+    (ridgeless_risk_given, {"x": [[1.0]], "weights": [1], "noise": nan}, "noise must not be neg"),
+    (max_margin_solution, CASES | {"labels": [0, 1]}, "labels must be −1 or 1; got 0"),
+    (max_margin_solution, CASES | {"labels": [1]}, "a target for each row"),
+    (max_margin_solution, {"x": [[1.0], [1.0]], "labels": [1, -1]}, "got none that does"),
+    (max_margin_solution, {"x": [[0.0], [1.0]], "labels": [1, 1]}, "got none that does"),
+    (max_margin_solution, {"x": [[0.0]], "labels": [1]}, "got cases that are all zero"),
+    (logistic_descent, LOGISTIC | {"step": nan}, "step must be positive; got nan"),
+    (logistic_descent, LOGISTIC | {"times": [2, 1]}, r"times must not fall; got \[2, 1\]"),
+    (logistic_descent, LOGISTIC | {"times": [-1]}, "n_steps must not be negative; got -1"),
+    (logistic_descent, LOGISTIC | {"labels": [2, 1]}, "labels must be −1 or 1; got 2"),
+]

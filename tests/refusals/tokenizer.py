@@ -1,0 +1,13 @@
+"""What the tokenizer refuses."""
+
+from primer_ref.tokenizer import BPETokenizer
+
+ROWS = [
+    (BPETokenizer, {"tokens": ["a", "a"], "merges": []}, "must be different; got one twice"),
+    (BPETokenizer, {"tokens": ["a", "b"], "merges": ["a b"]}, "make a third one; got 'a b'"),
+    (BPETokenizer, {"tokens": ["a b"], "merges": []}, "written in byte characters; got ' '"),
+    (BPETokenizer(["a"], []).encode, {"text": "ab"}, "byte 0x62 in 'ab' is not"),
+    (BPETokenizer(["a"], []).decode, {"numbers": [1]}, "a token must be one of 1; got 1"),
+    (BPETokenizer.from_merges, {"merges": ["a b", "ab cd"]}, "merges made; got 'cd'"),
+    (BPETokenizer.from_merges, {"merges": [], "specials": ["a"]}, "must be different"),
+]

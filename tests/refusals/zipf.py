@@ -1,0 +1,17 @@
+"""What the fits of Zipf's law refuse."""
+
+import numpy as np
+
+from primer_ref.zipf import zipf_exponent, zipf_least_squares, zipf_mandelbrot
+
+ROWS = [
+    (zipf_exponent, {"counts": [3, -1]}, "finite numbers of at least 0; got -1"),
+    (zipf_exponent, {"counts": [3, np.nan]}, "finite numbers of at least 0; got nan"),
+    (zipf_exponent, {"counts": [[3, 1]]}, r"got shape \(1, 2\)"),
+    (zipf_exponent, {"counts": [3, 0]}, "not all be of the first rank"),
+    (zipf_exponent, {"counts": [0, 3]}, "nor all of the last"),
+    (zipf_exponent, {"counts": []}, "not all be of the first rank"),
+    (zipf_least_squares, {"counts": [3]}, "not all be of the first rank"),
+    (zipf_mandelbrot, {"counts": [3, 0, 0]}, "not all be of the first rank"),
+    (zipf_mandelbrot, {"counts": 1e5 * np.exp(-np.arange(99) / 9)}, "must have a best shift"),
+]

@@ -1,0 +1,79 @@
+"""Feed-forward parts against sums over neurons; where the norm stands."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from primer_ref.autodiff import check_gradient, jacobian
+from primer_ref.blocks import gated_width, mlp, post_norm, pre_norm, swiglu
+from primer_ref.norms import rms_norm
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@given(seeds)
+def test_a_plain_part_adds_up_values_by_how_well_their_keys_answer(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, keys, values = rng.normal(size=(2, 3)), rng.normal(size=(3, 5)), rng.normal(size=(5, 4))
+    expected = np.zeros((2, 4))
+    for row in range(2):
+        for i in range(5):
+            expected[row] += math.tanh(sum(x[row] * keys[:, i])) * values[i]
+    np.testing.assert_allclose(mlp(x, keys, values, np.tanh), expected, atol=1e-12)
+
+
+@given(seeds)
+def test_a_gated_part_multiplies_each_neuron_by_its_gate(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, gate, up, down = (rng.normal(size=s) for s in ((2, 3), (3, 5), (3, 5), (5, 4)))
+    expected = np.zeros((2, 4))
+    for row in range(2):
+        for i in range(5):
+            g = sum(x[row] * gate[:, i])
+            expected[row] += g / (1 + math.exp(-g)) * sum(x[row] * up[:, i]) * down[i]
+    both = np.concatenate([gate, up], axis=1)
+    np.testing.assert_allclose(swiglu(x, both, down), expected, atol=1e-12)
+    assert check_gradient(lambda w: np.sum(swiglu(x, *w) ** 2), (both, down), rng=rng) < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("width", "published"), [(4096, 11_008), (5120, 13_824), (6656, 17_920), (8192, 22_016)]
+)
+def test_gated_width_recomputes_the_widths_of_llama(width: int, published: int) -> None:
+    assert gated_width(width, multiple_of=256) == published
+
+
+@given(st.integers(1, 10_000), st.integers(1, 300))
+def test_a_gated_part_has_the_weights_of_a_plain_one_save_for_rounding(c: int, m: int) -> None:
+    f = gated_width(c, multiple_of=m)
+    assert f % m == 0
+    assert -3 * c < 3 * c * f - 2 * c * 4 * c < 3 * c * m
+
+
+def test_pre_norm_passes_the_stream_on_and_post_norm_does_not() -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=4), 1e-4 * rng.normal(size=(4, 4))
+
+    def norm(x: np.ndarray) -> np.ndarray:
+        return rms_norm(x, np.ones(4), eps=0.0)
+
+    def part(x: np.ndarray) -> np.ndarray:
+        return x @ w
+
+    np.testing.assert_allclose(pre_norm(x, part, norm), x + norm(x) @ w, rtol=1e-14)
+    np.testing.assert_allclose(post_norm(x, part, norm), norm(x + x @ w), rtol=1e-14)
+    for step, least in ((pre_norm, 0.9), (post_norm, 0.0)):
+        at: Any = x
+        through = np.eye(4)
+        for _ in range(50):
+            through = jacobian(lambda x, step=step: step(x, part, norm))(at) @ through
+            at = step(at, part, norm)
+        gains = np.linalg.svd(through, compute_uv=False)
+        # What came in is still there; or the length of x is lost, at the first norm.
+        assert gains[-1] > least if least else gains[-1] < 1e-12 < gains[-2]

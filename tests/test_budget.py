@@ -1,0 +1,65 @@
+"""The budget of a model: published sizes, identities between its rows, limits."""
+
+from typing import Any
+
+import pytest
+
+from primer_ref.budget import Plan, budget
+from primer_ref.energy import Interval
+from primer_ref.parameters import MODELS
+from primer_ref.roofline import DEVICES
+
+MODEL = MODELS["llama3-8b"]
+DEVICE = DEVICES["h100-sxm"]
+
+
+def plan(**changes: object) -> Plan:
+    settings: dict[str, object] = {
+        "training_tokens": 15e12,
+        "pue": Interval(1.0, 1.5),
+        "grid": Interval(0.1, 0.5),
+    }
+    return Plan(DEVICE, **(settings | changes))  # type: ignore[arg-type]
+
+
+def test_sizes_are_the_published_ones() -> None:
+    found: Any = budget(MODEL.config, MODEL.parameters, plan(prompt=1))
+    assert found["parameters"]["total"] == 8_030_261_248
+    assert found["bytes"]["weights"] == 2 * 8_030_261_248
+    assert found["bytes"]["keys and values of a sequence"] == 131_072  # 2 · 32 · 8 · 128 · 2
+    assert found["FLOP"]["training"] == pytest.approx(6 * 8_030_261_248 * 15e12)
+
+
+def test_a_token_takes_two_operations_a_parameter_and_every_weight_once() -> None:
+    found: Any = budget(MODEL.config, MODEL.parameters, plan(prompt=1))
+    used = MODEL.parameters.total - MODEL.parameters.token_embedding
+    assert found["FLOP"]["a new token"] == pytest.approx(2 * used, rel=1e-3)
+    step = found["seconds"]["a step of decoding, at least"]
+    assert step == pytest.approx(2 * used / DEVICE.bandwidth, rel=1e-3)
+    assert found["dollars"]["a million new tokens"] == pytest.approx(2.0 * 1e6 * step / 3600)
+
+
+def test_energy_carbon_and_money_follow_from_hours() -> None:
+    found: Any = budget(MODEL.config, MODEL.parameters, plan(n_devices=2048, utilization=0.5))
+    hours = 2048 * found["seconds"]["training"] / 3600
+    assert hours == pytest.approx(found["FLOP"]["training"] / (0.5 * DEVICE.flops) / 3600)
+    kwh, kg = found["kWh"]["training"], found["kg CO2"]["training"]
+    assert isinstance(kwh, Interval)
+    assert isinstance(kg, Interval)
+    low = hours * DEVICE.watts / 1000
+    assert (kwh.low, kwh.high) == pytest.approx((low, 1.5 * low))
+    assert (kg.low, kg.high) == pytest.approx((0.1 * low, 0.75 * low))
+    assert found["dollars"]["training"] == pytest.approx(2 * hours)
+
+
+def test_a_batch_shares_the_weights_and_quarter_weights_are_read_in_a_quarter_of_the_time() -> None:
+    one: Any = budget(MODEL.config, MODEL.parameters, plan(prompt=1))
+    eight: Any = budget(MODEL.config, MODEL.parameters, plan(prompt=1, batch=8))
+    small: Any = budget(MODEL.config, MODEL.parameters, plan(prompt=1, bits=4))
+    step = "a step of decoding, at least"
+    assert eight["seconds"][step] == pytest.approx(one["seconds"][step], rel=1e-3)
+    assert eight["dollars"]["a million new tokens"] == pytest.approx(
+        one["dollars"]["a million new tokens"] / 8, rel=1e-3
+    )
+    assert small["seconds"][step] == pytest.approx(one["seconds"][step] / 4, rel=1e-3)
+    assert small["sequences"]["that fit on a device"] > one["sequences"]["that fit on a device"]

@@ -1,0 +1,143 @@
+"""Pieces and collapse: counts by fine sampling and brute force, bounds on random layers."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from primer_ref.attention import scaled_dot_product_attention
+from primer_ref.expressivity import (
+    arrangement_regions,
+    attention_contraction,
+    composite_norm,
+    count_linear_regions_1d,
+    montufar_lower_bound,
+    rank_one_residual,
+    relu_network,
+    sawtooth,
+    token_diameter,
+)
+
+F = NDArray[np.float64]
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def network(seed: int, *widths: int) -> list[tuple[F, F]]:
+    rng = np.random.default_rng(seed)
+    return [(rng.normal(size=(n, m)), rng.normal(size=m)) for n, m in itertools.pairwise(widths)]
+
+
+def test_sawtooth_is_the_tent_map_composed() -> None:
+    x = np.linspace(0, 1, 1001)
+    y = x
+    for k in range(1, 9):
+        y = 1 - np.abs(1 - 2 * y)
+        np.testing.assert_allclose(relu_network(x[:, None], sawtooth(k))[:, 0], y, atol=1e-10)
+        assert len(sawtooth(k)) == k + 1
+        assert count_linear_regions_1d(sawtooth(k), low=0, high=1) == 2**k
+
+
+@given(seeds)
+def test_pieces_agree_with_fine_sampling(seed: int) -> None:
+    layers = network(seed, 1, 4, 4, 2)
+    x = np.linspace(-2, 2, 200_001)
+    slopes = np.diff(relu_network(x[:, None], layers), axis=0) / (x[1] - x[0])
+    # A run of equal slopes is a piece; the cell that holds a kink is none.
+    jump = np.max(np.abs(np.diff(slopes, axis=0)), axis=1) > 1e-6
+    seen = 1 + int(np.sum(jump[1:] & ~jump[:-1])) + int(jump[0])
+    ours = count_linear_regions_1d(layers, low=-2, high=2)
+    # Pieces narrower than a cell, and jumps too small for the sampling, are seen only by us.
+    assert seen <= ours <= seen + 2
+
+
+def test_one_layer_has_at_most_a_piece_more_than_units() -> None:
+    counts = [count_linear_regions_1d(network(s, 1, 7, 1), low=-99, high=99) for s in range(50)]
+    assert max(counts) == arrangement_regions(7, 1) == 8
+
+
+def test_a_unit_that_changes_nothing_makes_no_piece() -> None:
+    # Two units that cancel: the second layer sees a line.
+    line = [(np.array([[1.0, -1.0]]), np.zeros(2)), (np.array([[1.0], [-1.0]]), np.zeros(1))]
+    assert count_linear_regions_1d(line, low=-1, high=1) == 1
+    assert count_linear_regions_1d([(np.ones((1, 1)), np.ones(1))], low=-1, high=1) == 1
+
+
+def test_regions_of_lines_by_brute_force() -> None:
+    # Sign patterns of six random lines at the points of a fine grid.
+    rng = np.random.default_rng(0)
+    normals, offsets = rng.normal(size=(2, 6)), 0.3 * rng.normal(size=6)
+    axis = np.sinh(np.linspace(-6, 6, 1500))
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    patterns = np.unique((grid @ normals + offsets > 0) @ (1 << np.arange(6)))
+    assert len(patterns) == arrangement_regions(6, 2) == 22
+
+
+def test_published_counts() -> None:
+    assert montufar_lower_bound([4, 4, 4], 2) == 176
+    assert arrangement_regions(12, 2) == 79
+    # One input: folds multiply, and the sawtooth's widths of two give its pieces and one half more.
+    assert montufar_lower_bound([2] * 5, 1) == 2**4 * 3
+
+
+def test_the_mean_token_is_nearest() -> None:
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    best = np.linalg.norm(rank_one_residual(x))
+    for shift in 0.1 * np.random.default_rng(1).normal(size=(50, 3)):
+        assert np.linalg.norm(x - x.mean(axis=0) - shift) > best
+    np.testing.assert_allclose(rank_one_residual(np.ones((4, 1)) * x[:1]), 0, atol=1e-15)
+
+
+@given(seeds)
+def test_composite_norm_is_the_mean_of_two_norms(seed: int) -> None:
+    x = np.random.default_rng(seed).normal(size=(4, 3))
+    expected = np.sqrt(np.linalg.norm(x, 1) * np.linalg.norm(x, np.inf))
+    np.testing.assert_allclose(composite_norm(x), expected, rtol=1e-12)
+
+
+def layer(seed: int, scale: float) -> tuple[F, F, F, F]:
+    rng = np.random.default_rng(seed)
+    return (scale * rng.normal(size=(6, 4)), *rng.normal(size=(2, 4, 3)), rng.normal(size=(4, 4)))
+
+
+@given(seeds, st.floats(0.01, 10))
+def test_attention_alone_contracts_as_the_bound_says(seed: int, scale: float) -> None:
+    x, w_q, w_k, w_v = layer(seed, scale)
+    before = token_diameter(x)
+    after = token_diameter(scaled_dot_product_attention(x @ w_q, x @ w_k, x @ w_v))
+    bound = attention_contraction(before, w_q, w_k, w_v)
+    assert after <= bound * (1 + 1e-9)
+    cube = np.linalg.norm(w_q @ w_k.T, 2) * np.linalg.norm(w_v, 2) / (4 * np.sqrt(3)) * before**3
+    assert bound <= cube * (1 + 1e-12)
+
+
+def test_the_bound_is_met_with_equality() -> None:
+    # Two tokens at ±1/2 in one dimension: weights are logistic, and the bound is exact.
+    for size in (0.3, 1.0, 3.0):
+        x, one = np.array([[size / 2], [-size / 2]]), np.ones((1, 1))
+        after = token_diameter(scaled_dot_product_attention(x, x, x))
+        np.testing.assert_allclose(after, attention_contraction(size, one, one, one), rtol=1e-12)
+
+
+def test_small_tokens_contract_with_the_cube() -> None:
+    x, w_q, w_k, w_v = layer(0, 1.0)
+    sizes = [
+        token_diameter(scaled_dot_product_attention(s * x @ w_q, s * x @ w_k, s * x @ w_v))
+        for s in (1e-2, 1e-3)
+    ]
+    assert sizes[0] / sizes[1] == pytest.approx(1000, rel=0.01)
+
+
+def test_a_residual_connection_stops_the_collapse() -> None:
+    x, w_q, w_k, w_v = layer(1, 0.3)
+    w_v = w_v / np.linalg.norm(w_v, 2)
+    alone: Any = x
+    kept: Any = x
+    for _ in range(4):
+        alone = scaled_dot_product_attention(alone @ w_q, alone @ w_k, alone @ w_v)
+        kept = kept + scaled_dot_product_attention(kept @ w_q, kept @ w_k, kept @ w_v)
+    assert token_diameter(alone) < 1e-9 < 0.5 * token_diameter(x) < token_diameter(kept)

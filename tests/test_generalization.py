@@ -1,0 +1,235 @@
+"""Interpolation and implicit bias: SciPy, exact finite-sample risks, measured rates."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import optimize
+
+from primer_ref.generalization import (
+    _nonnegative_least_squares,
+    descent_limit,
+    least_squares_descent,
+    logistic_descent,
+    max_margin_solution,
+    min_norm_solution,
+    ridgeless_risk,
+    ridgeless_risk_given,
+)
+
+F = NDArray[np.float64]
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def problem(seed: int, n: int, p: int) -> tuple[F, F]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, p)), rng.normal(size=n)
+
+
+# --- Least squares -----------------------------------------------------------------------------
+
+
+@given(seeds, st.integers(1, 6), st.integers(1, 9))
+def test_the_solution_of_least_norm(seed: int, n: int, p: int) -> None:
+    x, y = problem(seed, n, p)
+    w = min_norm_solution(x, y)
+    np.testing.assert_allclose(w, np.linalg.pinv(x) @ y, atol=1e-8)
+    # The residual is orthogonal to the columns, and the weights are a combination of rows.
+    np.testing.assert_allclose(x.T @ (x @ w - y), 0, atol=1e-8)
+    rows = np.linalg.lstsq(x.T, w, rcond=None)[0]
+    np.testing.assert_allclose(x.T @ rows, w, atol=1e-8)
+
+
+@given(seeds)
+def test_no_other_solution_is_as_short(seed: int) -> None:
+    x, y = problem(seed, 3, 6)
+    w = min_norm_solution(x, y)
+    other = w + np.linalg.svd(x)[2][-1]  # a direction that the data do not see
+    np.testing.assert_allclose(x @ other, y, atol=1e-9)
+    assert np.linalg.norm(other) ** 2 == pytest.approx(np.linalg.norm(w) ** 2 + 1)
+
+
+@given(seeds, st.booleans())
+def test_descent_ends_at_its_limit_and_only_from_the_row_space_at_the_least_norm(
+    seed: int, wide: bool
+) -> None:
+    x, y = problem(seed, *((4, 8) if wide else (8, 4)))
+    start = np.random.default_rng(seed + 1).normal(size=x.shape[1])
+    values = np.linalg.svd(x, compute_uv=False)
+    step = 1 / values[0] ** 2
+    limit = descent_limit(x, y, start)
+    # Error in the slowest direction shrinks by 1 − η σ² at every step.
+    rate = 1 - step * values[-1] ** 2
+    for n_steps in (10, 40):
+        off = np.linalg.norm(least_squares_descent(x, y, start, step=step, n_steps=n_steps) - limit)
+        assert off <= rate**n_steps * np.linalg.norm(start - limit) * (1 + 1e-6) + 1e-12
+    in_rows = x.T @ y
+    np.testing.assert_allclose(descent_limit(x, y, in_rows), min_norm_solution(x, y), atol=1e-8)
+    np.testing.assert_allclose(descent_limit(x, y, 0 * start), min_norm_solution(x, y), atol=1e-10)
+    if wide:  # the counterexample
+        assert np.linalg.norm(limit - min_norm_solution(x, y)) > 1e-3
+        np.testing.assert_allclose(x @ limit, y, atol=1e-8)
+
+
+def test_a_step_beyond_the_bound_diverges() -> None:
+    x, y = problem(0, 4, 8)
+    largest = float(np.linalg.norm(x, 2)) ** 2
+    sizes = [
+        np.linalg.norm(least_squares_descent(x, y, np.zeros(8), step=c / largest, n_steps=400))
+        for c in (1.9, 2.1)
+    ]
+    assert sizes[0] < 10 < sizes[1]
+
+
+# --- Double descent ----------------------------------------------------------------------------
+
+
+def test_the_limit_is_approached_like_one_over_n() -> None:
+    # For normal features the mean risks of finite n are known: variance p/(n − p − 1) below the
+    # threshold and n/(p − n − 1) above it, bias 1 − n/p above it, exactly.
+    for gamma in (0.5, 2.0):
+        off = []
+        for n in (100, 200, 400):
+            p = int(gamma * n)
+            exact = p / (n - p - 1) if p < n else n / (p - n - 1)
+            off.append(exact - float(ridgeless_risk(gamma, noise=1, signal=0).total))
+        np.testing.assert_allclose(np.array(off[:-1]) / off[1:], 2, rtol=0.03)
+
+
+@pytest.mark.parametrize(("n", "p"), [(40, 20), (20, 40), (30, 24), (24, 60)])
+def test_risks_of_finite_samples_have_their_known_means(n: int, p: int) -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=p)
+    weights *= np.sqrt(3) / np.linalg.norm(weights)
+    risks = [ridgeless_risk_given(rng.normal(size=(n, p)), weights, noise=2.0) for _ in range(1500)]
+    variance = 2 * (p / (n - p - 1) if p < n else n / (p - n - 1))
+    bias = 3 * max(1 - n / p, 0)
+    assert np.mean([r.variance for r in risks]) == pytest.approx(variance, rel=0.05)
+    assert np.mean([r.bias for r in risks]) == pytest.approx(bias, rel=0.03, abs=1e-12)
+
+
+def test_the_limit_agrees_with_a_simulation() -> None:
+    rng = np.random.default_rng(1)
+    for gamma in (0.4, 0.8, 1.5, 4.0):
+        n = 400
+        weights = rng.normal(size=int(gamma * n))
+        weights /= np.linalg.norm(weights)
+        given = ridgeless_risk_given(rng.normal(size=(n, len(weights))), weights, noise=0.5)
+        limit = ridgeless_risk(gamma, noise=0.5, signal=1.0)
+        assert float(given.total) == pytest.approx(float(limit.total), rel=0.1)
+
+
+@given(seeds)
+def test_risk_on_given_features_is_the_mean_over_noise_and_test_cases(seed: int) -> None:
+    x, weights = problem(seed, 3, 5)[0], np.arange(5.0)
+    # Two-point noise: the mean over all its signs is exact. Test features are averaged over by
+    # the norm: E (z · e)² = ‖e‖² for features with variance 1 and no correlation.
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 3)).reshape(3, -1).T
+    errors = [min_norm_solution(x, x @ weights + 0.7 * sign) - weights for sign in signs]
+    total = ridgeless_risk_given(x, weights, noise=0.49).total
+    np.testing.assert_allclose(np.mean(np.sum(np.square(errors), axis=1)), total, rtol=1e-6)
+
+
+def test_the_risk_peaks_at_the_threshold_and_falls_again() -> None:
+    gamma = np.array([0.2, 0.5, 0.9, 1.0, 1.1, 2.0, 10.0])
+    variance = ridgeless_risk(gamma, noise=1.0, signal=1.0).variance
+    assert np.isinf(variance[3])
+    assert np.all(np.diff(variance[:4]) > 0)
+    assert np.all(np.diff(variance[3:]) < 0)
+    # The published limit, read from either side of the threshold.
+    np.testing.assert_allclose(variance[[1, 5]], [0.5 / 0.5, 1 / (2 - 1)])
+    quiet = ridgeless_risk(gamma, noise=0.0, signal=1.0)
+    np.testing.assert_array_equal(quiet.variance, 0)
+    np.testing.assert_allclose(quiet.total, [0, 0, 0, 0, 1 / 11, 0.5, 0.9])
+
+
+# --- Margins -----------------------------------------------------------------------------------
+
+
+@given(seeds, st.integers(1, 6), st.integers(1, 8))
+def test_nonnegative_least_squares_agrees_with_scipy(seed: int, n: int, p: int) -> None:
+    a, b = problem(seed, n, p)
+    ours, (theirs, residual) = _nonnegative_least_squares(a, b), optimize.nnls(a, b)
+    assert np.all(ours >= 0)
+    assert np.linalg.norm(a @ ours - b) == pytest.approx(residual, abs=1e-8)
+    if p <= n:
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def separable(seed: int, n: int, p: int) -> tuple[F, F]:
+    """Draw cases on the right side of a random plane, at some distance from it."""
+    rng = np.random.default_rng(seed)
+    direction = rng.normal(size=p)
+    direction /= np.linalg.norm(direction)
+    x, labels = rng.normal(size=(n, p)), rng.choice([-1.0, 1.0], n)
+    across = x @ direction
+    return x + np.outer(labels * (0.5 + np.abs(across)) - across, direction), labels
+
+
+@given(seeds, st.integers(1, 12), st.integers(1, 4), st.floats(1e-3, 1e3))
+def test_the_largest_margin_satisfies_the_conditions_of_an_optimum(
+    seed: int, n: int, p: int, scale: float
+) -> None:
+    x, labels = separable(seed, n, p)
+    w = max_margin_solution(scale * x, labels) * scale
+    z = labels[:, None] * x
+    margins = z @ w
+    assert margins.min() == pytest.approx(1, abs=1e-6)
+    # w is a combination, with nonnegative factors, of the cases that lie on the margin.
+    near = z[margins < 1 + 1e-6]
+    factors, residual = optimize.nnls(near.T, w)
+    assert residual < 1e-6 * np.linalg.norm(w)
+    assert factors.sum() == pytest.approx(w @ w, rel=1e-5)  # no gap to the dual problem
+
+
+@given(seeds)
+def test_no_direction_has_a_larger_margin(seed: int) -> None:
+    x, labels = separable(seed, 8, 2)
+    w = max_margin_solution(x, labels)
+    angles = np.linspace(0, 2 * np.pi, 20_001)
+    margins = np.min(labels[:, None] * (x @ np.stack([np.cos(angles), np.sin(angles)])), axis=0)
+    assert margins.max() <= 1 / np.linalg.norm(w) * (1 + 1e-9)
+    assert margins.max() == pytest.approx(1 / np.linalg.norm(w), abs=2e-3 * np.abs(x).max())
+
+
+def test_logistic_descent_is_that_of_its_loss() -> None:
+    x, labels = separable(0, 6, 3)
+
+    def loss(w: F) -> float:
+        return float(np.sum(np.logaddexp(0, -labels * (x @ w))))
+
+    first, second = logistic_descent(x, labels, step=0.01, times=[7, 8])
+    slope = [(loss(first + h) - loss(first - h)) / 2e-5 for h in 1e-5 * np.eye(3)]
+    np.testing.assert_allclose(second, first - 0.01 * np.array(slope), atol=1e-9)
+    np.testing.assert_array_equal(logistic_descent(x, labels, step=0.01, times=[0, 0]), 0)
+    assert logistic_descent(x, labels, step=0.01, times=[]).shape == (0, 3)
+
+
+def test_logistic_descent_turns_to_the_largest_margin_at_the_pace_of_a_logarithm() -> None:
+    x, labels = separable(3, 6, 2)
+    best = max_margin_solution(x, labels)
+    times = [10**k for k in (2, 3, 4, 5)]
+    path = logistic_descent(x, labels, step=0.5, times=times)
+    norms, log_t = np.linalg.norm(path, axis=1), np.log(times)
+    # w = ŵ log t + O(1): a decade adds ‖ŵ‖ log 10 to the norm.
+    growth = np.diff(norms) / np.log(10) / np.linalg.norm(best)
+    np.testing.assert_allclose(growth[1:], 1, rtol=0.05)
+    assert np.all(np.diff(np.abs(growth - 1)) < 0)
+    # The direction is off by something of the order of 1/log t, and not less.
+    off = np.linalg.norm(path / norms[:, None] - best / np.linalg.norm(best), axis=1)
+    scaled = off * log_t
+    assert np.all(scaled > 0.01)
+    assert scaled.max() / scaled.min() < 1.5
+    # The loss falls like 1/t.
+    losses = np.sum(np.logaddexp(0, -labels * (path @ x.T)), axis=1)
+    np.testing.assert_allclose((losses[1:] / losses[:-1])[1:], 0.1, rtol=0.05)
+
+
+def test_one_case_follows_the_flow() -> None:
+    # Gradient flow on exp(−w) has w = log(1 + t), so 9.21044036698 at t = 10⁴; the logistic loss
+    # tends to that one, and a late step is small.
+    (early,), (late,) = logistic_descent([[1.0]], [1], step=1.0, times=[5_000, 50_000])
+    assert late - early == pytest.approx(np.log(10), abs=1e-3)
+    assert early == pytest.approx(np.log1p(5_000), abs=5e-3)

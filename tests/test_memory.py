@@ -1,0 +1,42 @@
+"""Bytes of weights, caches and passes: arrays of that size, identities, published values."""
+
+import numpy as np
+
+from primer_ref.config import Config
+from primer_ref.memory import forward_bytes, kv_cache_bytes, weight_bytes
+from primer_ref.parameters import MODELS, gpt_parameters, llama_parameters
+
+SMALL = Config(
+    n_layers=3, width=10, n_heads=4, n_kv_heads=2, head_size=6, hidden=26, n_tokens=37, context=19
+)
+LLAMA, GPT = llama_parameters(SMALL, tied=True), gpt_parameters(SMALL)
+
+
+def test_caches_of_published_models() -> None:
+    expected = {"llama2-7b": 524_288, "llama2-70b": 327_680, "llama3-8b": 131_072}
+    expected |= {"llama3-405b": 516_096, "gpt3-175b": 4_718_592}
+    for name, size in expected.items():
+        assert kv_cache_bytes(MODELS[name].config, n_tokens=1) == size
+    whole = kv_cache_bytes(SMALL, n_tokens=9, bytes_per_number=4)
+    assert whole == sum(np.ones((2, 3, 9, 2, 6), np.float32)[i].nbytes for i in range(2))
+
+
+def test_stored_weights() -> None:
+    assert weight_bytes(GPT, bits=32) == 4 * GPT.total
+    # 4.5 bits: blocks of 32 four-bit weights and a 16-bit scale.
+    assert weight_bytes(GPT, bits=4.5) == GPT.total / 32 * 18
+
+
+def test_a_pass_moves_the_weights_once_and_each_cache_once() -> None:
+    untied = llama_parameters(SMALL, tied=False)
+    one = forward_bytes(SMALL, untied, n_tokens=1, n_past=8)
+    # The table of tokens is not read, the head is; a shared table is read as the head.
+    weights = 2 * (untied.total - untied.token_embedding)
+    assert one == weights + kv_cache_bytes(SMALL, n_tokens=9)
+    assert one == forward_bytes(SMALL, LLAMA, n_tokens=1, n_past=8)
+    five = forward_bytes(SMALL, untied, n_tokens=1, n_past=8, batch=5, bytes_per_number=4)
+    assert five == 2 * (weights + 5 * kv_cache_bytes(SMALL, n_tokens=9))
+    # Learned positions are looked up, not read.
+    assert forward_bytes(SMALL, GPT, n_tokens=9) == 2 * (
+        GPT.total - GPT.position_embedding
+    ) + kv_cache_bytes(SMALL, n_tokens=9)

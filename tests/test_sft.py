@@ -1,0 +1,78 @@
+"""Supervised fine-tuning: the two averages, the shift, and what the mask keeps out."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import special
+
+from primer_ref.autodiff import check_gradient, grad
+from primer_ref.sft import sft_loss, sft_loss_by_sequence
+
+F = NDArray[np.float64]
+Batch = tuple[F, NDArray[np.int64], NDArray[np.bool_]]
+
+
+def conversations(seed: int = 0) -> Batch:
+    rng = np.random.default_rng(seed)
+    answer = np.zeros((3, 7), bool)
+    answer[0, 2:7] = answer[1, 4:5] = answer[2, 3:5] = True
+    return rng.normal(size=(3, 7, 5)), rng.integers(0, 5, size=(3, 7)), answer
+
+
+def surprisals(batch: Batch) -> list[list[float]]:
+    """Surprisal of every answer token, one at a time, from the row of logits before it."""
+    logits, tokens, answer = batch
+    log_p = special.log_softmax(logits, axis=-1)
+    return [
+        [-float(log_p[b, t - 1, tokens[b, t]]) for t in np.flatnonzero(answer[b])]
+        for b in range(len(tokens))
+    ]
+
+
+def test_token_average_pools_the_tokens_and_sequence_average_the_answers() -> None:
+    batch = conversations()
+    each = surprisals(batch)
+    np.testing.assert_allclose(sft_loss(*batch), np.mean(np.concatenate(each)))
+    np.testing.assert_allclose(sft_loss_by_sequence(*batch), np.mean([np.mean(s) for s in each]))
+
+
+def test_the_averages_agree_for_answers_of_one_length() -> None:
+    logits, tokens, _ = conversations()
+    answer = np.zeros((3, 7), bool)
+    answer[0, 1:3] = answer[1, 5:7] = answer[2, 2:4] = True
+    np.testing.assert_allclose(
+        sft_loss(logits, tokens, answer), sft_loss_by_sequence(logits, tokens, answer)
+    )
+
+
+@pytest.mark.parametrize("loss", [sft_loss, sft_loss_by_sequence])
+def test_prompts_and_padding_are_no_targets(loss: object) -> None:
+    assert callable(loss)
+    logits, tokens, answer = conversations()
+    other = np.where(answer, tokens, (tokens + 1) % 5)
+    assert loss(logits, other, answer) == loss(logits, tokens, answer)
+    slope = grad(lambda z: loss(z, tokens, answer))(logits)
+    taught = np.zeros((3, 7), bool)
+    taught[:, :-1] = answer[:, 1:]
+    np.testing.assert_array_equal(np.any(slope != 0, axis=-1), taught)
+
+
+@pytest.mark.parametrize("loss", [sft_loss, sft_loss_by_sequence])
+def test_losses_agree_with_finite_differences(loss: object) -> None:
+    assert callable(loss)
+    logits, tokens, answer = conversations(1)
+    rng = np.random.default_rng(0)
+    assert check_gradient(lambda z: loss(z, tokens, answer), logits, rng=rng) < 1e-6
+
+
+def test_a_token_of_a_short_answer_weighs_more_by_sequence() -> None:
+    logits, tokens, answer = conversations()
+    by_token, by_answer = (
+        np.abs(grad(lambda z, loss=loss: loss(z, tokens, answer))(logits)).sum(-1)
+        for loss in (sft_loss, sft_loss_by_sequence)
+    )
+    # Eight answer tokens in three answers of 5, 1 and 2: weights 1/8 against 1/15, 1/3 and 1/6.
+    for row, length in ((0, 5), (1, 1), (2, 2)):
+        shown = by_token[row] > 0
+        ratio = by_answer[row][shown] / by_token[row][shown]
+        np.testing.assert_allclose(ratio, 8 / (3 * length))
