@@ -38,6 +38,7 @@ extensions = [
     "_extensions.equations",
     "_extensions.mathml",
     "_extensions.measurements",
+    "_extensions.navigation",
     "_extensions.proofs",
     "_extensions.published_numbers",
     "_extensions.pyfigures",

@@ -5,18 +5,22 @@ Two machines agree on float32 results to about four digits; ``assert_close`` lea
 
 from __future__ import annotations
 
+import csv
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
-from experiments import attention_heads, passage_surprisal, record
+from experiments import attention_heads, chinchilla_refit, passage_surprisal, record
 from primer_ref import llama
 from primer_ref.norms import rms_norm
+from primer_ref.scaling import BESIROGLU
 
 
 def assert_close(actual: Any, desired: Any) -> None:
@@ -249,3 +253,58 @@ def test_dispersion_by_hand() -> None:
     rows = attention_heads.dispersion(handmade(), (32,))[:, 0]
     assert rows[0] == pytest.approx((1 + 0.75) / 2)
     assert rows[1] == pytest.approx((1 + 0.25) / 2)
+
+
+# --- The refit of Chinchilla's law; its runs are not part of the book ----------------------------
+
+
+def huber(n: Any, d: Any, losses: Any, law: dict[str, float]) -> float:
+    """Objective of a law, with SciPy's Huber loss."""
+    predicted = law["e"] + law["a"] / n ** law["alpha"] + law["b"] / d ** law["beta"]
+    return float(np.sum(special.huber(1e-3, np.log(predicted) - np.log(losses))))
+
+
+def test_chinchilla_refit_on_made_up_runs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n, d = np.exp(rng.uniform(np.log([[5e7], [3e8]]), np.log([[1e10], [3e11]]), (2, 85)))
+    losses = (1.8172 + 482.01 / n**0.3478 + 2085.43 / d**0.3658) * np.exp(rng.normal(0, 5e-3, 85))
+    failed = rng.permutation(85) < 5
+    losses[failed] *= 3
+    path = tmp_path / "runs.csv"
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["color", "Training FLOP", "Model Size", "loss"])
+        table.writerows(zip(["red"] * 85, 6 * n * d, n, losses, strict=True))
+    found = record.plain(chinchilla_refit.measure(path, n_samples=20))
+    assert (found["runs"], found["kept"], found["resamples"]) == (85, 80, 20)
+    kept = n[~failed], d[~failed], losses[~failed]
+    # Published constants, not the package's; the fit is stored with six digits.
+    laws = {
+        "fitted": found["law"],
+        "refit": {"e": 1.8172, "a": 482.01, "b": 2085.43, "alpha": 0.3478, "beta": 0.3658},
+        "printed": {"e": 1.69, "a": 406.4, "b": 410.7, "alpha": 0.34, "beta": 0.28},
+    }
+    for name, law in laws.items():
+        assert found["objective"][name] == pytest.approx(huber(*kept, law), rel=1e-4)
+    assert min(found["objective"], key=found["objective"].get) == "fitted"
+    for name, error in found["standard_errors"].items():
+        assert abs(found["law"][name] - laws["refit"][name]) < 4 * error < found["law"][name]
+
+
+def test_stored_chinchilla_refit() -> None:
+    stored = record.load("chinchilla_refit")
+    assert re.fullmatch(r"[0-9a-f]{64}", stored["source_sha256"])
+    assert (stored["runs"], stored["kept"]) == (245, 240)
+    assert list(stored["objective"].values()) == sorted(stored["objective"].values())
+    law, errors = stored["law"], stored["standard_errors"]
+    for name in law:
+        # The refit used the same runs, so it is far nearer than chance would have it.
+        assert abs(law[name] - getattr(BESIROGLU, name)) < 0.1 * errors[name]
+    total = law["alpha"] + law["beta"]
+    assert_close(stored["exponents"], [law["beta"] / total, law["alpha"] / total])
+
+
+def test_chinchilla_refit_says_where_its_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["chinchilla_refit.py"])
+    with pytest.raises(SystemExit, match=r"Nothing was measured\. .*\nhttps://github\.com/epoch"):
+        chinchilla_refit.main()

@@ -15,6 +15,7 @@ from primer_ref.information import (
     bits_per_byte,
     conditional_entropy,
     cross_entropy,
+    distribution,
     entropy,
     entropy_rate,
     guessing_bounds,
@@ -271,7 +272,7 @@ def test_rows_are_treated_one_by_one_and_the_type_is_kept() -> None:
     ],
 )
 def test_what_is_not_a_distribution_is_refused(p: ArrayLike, message: str) -> None:
-    for check in (entropy, guessing_bounds, shannon_code_lengths):
+    for check in (distribution, entropy, guessing_bounds, shannon_code_lengths):
         with pytest.raises(ValueError, match=message):
             check(p)
     for compare in (cross_entropy, kl_divergence):

@@ -25,6 +25,7 @@ NAMES = [
     ("numpy.complex128", "py:attribute", "reference/arrays.scalars.html"),
     ("numpy.int32", "py:attribute", "reference/arrays.scalars.html"),
     ("numpy.int64", "py:attribute", "reference/arrays.scalars.html"),
+    ("numpy.uint64", "py:attribute", "reference/arrays.scalars.html"),
     ("numpy.uint8", "py:attribute", "reference/arrays.scalars.html"),
     ("numpy.random.Generator", "py:class", "reference/random/generator.html"),
 ]

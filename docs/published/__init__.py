@@ -24,9 +24,15 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 HERE = Path(__file__).parent
-LISTS = sorted((HERE.parent / "data" / "published_numbers").glob("chapter*.json"))
-# What the page depends on: the lists, how we compute, and the one measurement that is used.
-SOURCES = [*LISTS, *sorted(HERE.glob("*.py")), record.MEASUREMENTS / "makemore_bigrams.json"]
+DATA = HERE.parent / "data"
+LISTS = sorted((DATA / "published_numbers").glob("chapter*.json"))
+# What the page depends on: the lists, how we compute, and what that may read.
+SOURCES = [
+    *LISTS,
+    *sorted(HERE.glob("*.py")),
+    *sorted(DATA.glob("*.json")),
+    *sorted(record.MEASUREMENTS.glob("*.json")),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from primer_ref.accounting import forward_flops, palm_flops_per_token, training_flops
 from primer_ref.config import Config
 from primer_ref.heads import attention_parameters
 from primer_ref.parameters import MODELS, gpt_parameters, llama_parameters
+from published import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,6 +163,25 @@ def chinchilla() -> dict[str, ArrayLike]:
     return found
 
 
+def chinchilla_sizes() -> dict[str, ArrayLike]:
+    """Count the models of table A9 and compare, in whole millions.
+
+    Beside the matrices, a layer has biases of the feed-forward part, norms and two vectors for
+    relative positions: 5 C, 4 C and 2 C.
+    """
+    table = json.loads((DATA / "chinchilla_a9.json").read_text(encoding="utf-8"))
+    differences = []
+    for printed, n_layers, width, n_heads, head_size, hidden in table["rows"]:
+        positions = width * n_heads * head_size
+        attention = attention_parameters(width, n_heads, head_size) + positions
+        layer = attention + 2 * width * hidden + 11 * width
+        differences.append(round((n_layers * layer + 32_000 * width) / 1e6) - printed)
+    return {
+        "rows that agree": differences.count(0),
+        "largest difference": max(map(abs, differences)),
+    }
+
+
 OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch02-gpt2-params": gpt2,
     "ch02-gpt2m-lora-354.92": lambda: {
@@ -175,6 +196,7 @@ OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch02-gpt3-flops": gpt3_training,
     "ch02-vaswani-params": vaswani,
     "ch02-chinchilla-A4": chinchilla,
+    "ch02-chinchilla-A9": chinchilla_sizes,
     "ch02-palm-flops": lambda: {"FLOP": training_flops(540.35e9, 780e9)},
     "ch02-llama3-flops": lambda: {"FLOP": training_flops(405e9, 15.6e12)},
 }

@@ -16,7 +16,7 @@ from primer_ref.watermark import p_value, z_score
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 SYSTEM = ("The dog bit the man.", "It wasn't surprising.", "The man had just bitten him.")
 HUMANS = (
@@ -119,9 +119,9 @@ def beams() -> dict[str, ArrayLike]:
     """
     laws = {(): (0.4, 0.5, 0.0, 0.1), (0,): (0, 0, 0.9, 0.1), (1,): (0, 0, 0.4, 0.3)}
 
-    def step(prefix: tuple[int, ...]) -> ArrayLike:
+    def step(prefix: tuple[int, ...]) -> NDArray[np.float64]:
         with np.errstate(divide="ignore"):
-            return np.log(np.array(laws.get(prefix, (0, 0, 1.0, 0))))
+            return np.asarray(np.log(np.array(laws.get(prefix, (0, 0, 1.0, 0)))))
 
     return {
         f"{width} beams": np.exp(beam_search(step, width=width, end=2, limit=2)[0].log_prob)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from primer_ref.checks import check_nonnegative, check_positive
 from primer_ref.config import Config
 from primer_ref.parameters import ParameterCount
 
@@ -22,15 +23,9 @@ __all__ = [
 ]
 
 
-def _check_positive(value: float, name: str) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} must be positive; got {value}")
-
-
 def _check_tokens(n_tokens: int, n_past: int) -> None:
-    _check_positive(n_tokens, "n_tokens")
-    if not n_past >= 0:
-        raise ValueError(f"n_past must not be negative; got {n_past}")
+    check_positive(n_tokens, "n_tokens")
+    check_nonnegative(n_past, "n_past")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +213,8 @@ def training_flops(n_parameters: float, n_tokens: float) -> float:
     >>> f"{training_flops(174.6e9, 300e9):.3g}"  # GPT-3
     '3.14e+23'
     """
-    _check_positive(n_parameters, "n_parameters")
-    _check_positive(n_tokens, "n_tokens")
+    check_positive(n_parameters, "n_parameters")
+    check_positive(n_tokens, "n_tokens")
     return 6 * n_parameters * n_tokens
 
 
@@ -263,8 +258,8 @@ def palm_flops_per_token(config: Config, n_parameters: float, *, n_tokens: int) 
     >>> f"{per_token / (6 * 174.6e9):.4f}"  # what 6ND leaves out
     '1.0277'
     """
-    _check_positive(n_parameters, "n_parameters")
-    _check_positive(n_tokens, "n_tokens")
+    check_positive(n_parameters, "n_parameters")
+    check_positive(n_tokens, "n_tokens")
     return 6 * n_parameters + 12 * config.n_layers * config.n_heads * config.head_size * n_tokens
 
 
@@ -340,7 +335,7 @@ def model_flops_utilization(
     >>> f"{model_flops_utilization(6 * 405e9, 165, 989e12):.3f}"  # 165 tokens/s on one H100
     '0.405'
     """
-    _check_positive(flops_per_token, "flops_per_token")
-    _check_positive(tokens_per_second, "tokens_per_second")
-    _check_positive(peak_flops, "peak_flops")
+    check_positive(flops_per_token, "flops_per_token")
+    check_positive(tokens_per_second, "tokens_per_second")
+    check_positive(peak_flops, "peak_flops")
     return flops_per_token * tokens_per_second / peak_flops

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.activations import sigmoid
+from primer_ref.checks import check_positive_finite
 from primer_ref.functional import as_floats
 from primer_ref.kl_estimators import log_ratio
 from primer_ref.preferences import bradley_terry_loss
@@ -29,11 +30,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.floating[Any]]
-
-
-def _check_beta(beta: float) -> None:
-    if not 0 < beta < math.inf:
-        raise ValueError(f"beta must be positive and finite; got {beta}")
 
 
 def implicit_reward(log_policy: ArrayLike, log_reference: ArrayLike, *, beta: float) -> Floats:
@@ -70,7 +66,7 @@ def implicit_reward(log_policy: ArrayLike, log_reference: ArrayLike, *, beta: fl
     >>> print(implicit_reward(np.log([0.8, 0.2]), np.log([0.5, 0.5]), beta=0.1).round(4))
     [ 0.047  -0.0916]
     """
-    _check_beta(beta)
+    check_positive_finite(beta, "beta")
     return beta * log_ratio(log_policy, log_reference)
 
 
@@ -220,7 +216,7 @@ def dpo_gradient_weight(
     >>> print(dpo_gradient_weight([-3.0], [-6.0], [-2.0], [-4.0], beta=0.1).round(4))
     [0.0475]
     """
-    _check_beta(beta)
+    check_positive_finite(beta, "beta")
     h = preference_margin(chosen, rejected, reference_chosen, reference_rejected)
     return beta * sigmoid(-beta * h)
 
@@ -278,7 +274,7 @@ def ipo_loss(
     >>> float(ipo_loss([-3.0], [-6.0], [-2.0], [-4.0], beta=0.25))
     1.0
     """
-    _check_beta(beta)
+    check_positive_finite(beta, "beta")
     h = preference_margin(chosen, rejected, reference_chosen, reference_rejected)
     value: Floats = np.sum((h - 1 / (2 * beta)) ** 2) / h.size
     return value
@@ -347,7 +343,7 @@ def kto_loss(
     >>> print(f"{loss:.4f}")
     0.2800
     """
-    _check_beta(beta)
+    check_positive_finite(beta, "beta")
     if not 0 <= reference_point < math.inf:
         raise ValueError(f"reference_point must be finite, not negative; got {reference_point}")
     h, desirable = log_ratio(log_policy, log_reference), np.asarray(desirable)
@@ -419,7 +415,7 @@ def simpo_loss(
     >>> print(f"{simpo_loss([-6.0], [-5.0], [6], [4], beta=2.0, margin=0.5):.4f}")
     0.6931
     """
-    _check_beta(beta)
+    check_positive_finite(beta, "beta")
     mean_chosen = _mean_log_probs(chosen, chosen_lengths)
     mean_rejected = _mean_log_probs(rejected, rejected_lengths)
     reward = beta * log_ratio(mean_chosen, mean_rejected)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.functional import as_floats
+from primer_ref.functional import as_floats, as_positive
 from primer_ref.scaling import ScalingLaw, chinchilla_loss
 
 __all__ = [
@@ -26,14 +26,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.floating[Any]]
-
-
-def _positive(x: ArrayLike, name: str) -> Floats:
-    x = as_floats(x)
-    bad = ~(x > 0)
-    if np.any(bad):
-        raise ValueError(f"{name} must be positive; got {x[bad][0]}")
-    return x
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +100,7 @@ def compute_optimal(flops: ArrayLike, law: ScalingLaw) -> Allocation:
     >>> f"{best.n_parameters / 1e9:.0f} B parameters, {best.n_tokens / 1e12:.1f} T tokens"
     '40 B parameters, 2.4 T tokens'
     """
-    nd = _positive(flops, "flops") / 6
+    nd = as_positive(flops, "flops") / 6
     g = (law.alpha * law.a / (law.beta * law.b)) ** (1 / (law.alpha + law.beta))
     for_size, for_data = law.exponents
     n, d = g * nd**for_size, nd**for_data / g
@@ -142,7 +134,7 @@ def optimal_tokens(n_parameters: ArrayLike, law: ScalingLaw) -> Floats:
     >>> print((optimal_tokens([1e9, 70e9], BESIROGLU) / [1e9, 70e9]).round(1))  # a parameter
     [22.7 18.4]
     """
-    n = _positive(n_parameters, "n_parameters")
+    n = as_positive(n_parameters, "n_parameters")
     value: Floats = (law.beta * law.b / (law.alpha * law.a) * n**law.alpha) ** (1 / law.beta)
     return value
 
@@ -174,7 +166,7 @@ def optimal_parameters(n_tokens: ArrayLike, law: ScalingLaw) -> Floats:
     >>> f"{optimal_parameters(15e12, BESIROGLU) / 1e9:.0f} B"
     '925 B'
     """
-    d = _positive(n_tokens, "n_tokens")
+    d = as_positive(n_tokens, "n_tokens")
     value: Floats = (law.alpha * law.a / (law.beta * law.b) * d**law.beta) ** (1 / law.alpha)
     return value
 
@@ -259,7 +251,7 @@ def compute_overhead(size_factor: ArrayLike, law: ScalingLaw) -> Floats:
     >>> print(compute_overhead([2.0, 1.0, 0.5, 0.25, 0.1], BESIROGLU).round(3))
     [0.148 0.    0.259 3.465   inf]
     """
-    k = _positive(size_factor, "size_factor")
+    k = as_positive(size_factor, "size_factor")
     left = 1 - (k**-law.alpha - 1) * law.beta / law.alpha
     with np.errstate(divide="ignore"):
         data_factor = np.maximum(left, 0) ** (-1 / law.beta)
@@ -309,7 +301,7 @@ def isoflop_minimum(n_parameters: ArrayLike, losses: ArrayLike) -> tuple[float, 
     >>> f"{found / compute_optimal(1e21, BESIROGLU).n_parameters:.2f}"
     '1.00'
     """
-    n, losses = _positive(n_parameters, "n_parameters"), as_floats(losses)
+    n, losses = as_positive(n_parameters, "n_parameters"), as_floats(losses)
     if n.ndim != 1 or n.shape != losses.shape or len(np.unique(n)) < 3:
         raise ValueError(
             "there must be three different sizes and a loss for each; "

@@ -293,8 +293,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     ----------
     f : callable
         Takes trees of arrays, and returns a tree of arrays.
-    *args : tree of array_like
-        What it is called with.
+    *args
+        Trees of arrays, what it is called with.
 
     Returns
     -------

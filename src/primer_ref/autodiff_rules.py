@@ -29,7 +29,7 @@ def differentiable(*rules: Rule | None) -> Callable[[F], F]:
 
     Parameters
     ----------
-    *rules : callable or None
+    *rules
         The rule of each argument, called with the gradient of the result, the result, and what the
         function was called with; None for an argument that is not differentiated.
 
@@ -224,6 +224,7 @@ def _concatenate(g: Any, y: Any, arrays: Any, axis: int = 0) -> Any:
     return np.split(g, ends[:-1], axis=axis)
 
 
+#: The rules of each operation, one an argument.
 RULES: dict[Callable[..., Any], tuple[Rule | None, ...]] = {
     # Arithmetic
     np.positive: (lambda g, y, x: g,),
@@ -328,6 +329,7 @@ def _outer(a: Any, b: Any) -> Any:
     return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
 
 
+#: Operations that are made of others, with how.
 COMPOSED: dict[Callable[..., Any], Callable[..., Any]] = {
     np.outer: _outer,
     np.ravel: lambda x: np.reshape(x, (-1,)),
@@ -338,6 +340,7 @@ COMPOSED: dict[Callable[..., Any], Callable[..., Any]] = {
     np.take_along_axis: _take_along_axis,
 }
 
+#: Operations whose results are plain arrays, without a gradient.
 CONSTANT: frozenset[Callable[..., Any]] = frozenset(
     {
         *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),

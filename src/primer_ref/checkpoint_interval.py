@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+from primer_ref.checks import check_nonnegative_finite, check_positive_finite
+
 __all__ = [
     "checkpoint_overhead",
     "checkpointed_goodput",
@@ -84,8 +86,8 @@ def young_interval(checkpoint_time: float, mtbf: float) -> float:
     >>> young_interval(60.0, 12_000.0)
     1200.0
     """
-    _check_positive(checkpoint_time, "checkpoint_time")
-    _check_positive(mtbf, "mtbf")
+    check_positive_finite(checkpoint_time, "checkpoint_time")
+    check_positive_finite(mtbf, "mtbf")
     return math.sqrt(2 * checkpoint_time * mtbf)
 
 
@@ -182,22 +184,12 @@ def checkpointed_goodput(
     0.8810
     """
     _check_times(interval, checkpoint_time, mtbf)
-    _check_nonnegative(down_time, "down_time")
+    check_nonnegative_finite(down_time, "down_time")
     attempts = math.expm1((interval + checkpoint_time) / mtbf)
     return interval / mtbf * math.exp(-down_time / mtbf) / attempts
 
 
 def _check_times(interval: float, checkpoint_time: float, mtbf: float) -> None:
-    _check_positive(interval, "interval")
-    _check_nonnegative(checkpoint_time, "checkpoint_time")
-    _check_positive(mtbf, "mtbf")
-
-
-def _check_positive(value: float, name: str) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite; got {value}")
-
-
-def _check_nonnegative(value: float, name: str) -> None:
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be finite and not negative; got {value}")
+    check_positive_finite(interval, "interval")
+    check_nonnegative_finite(checkpoint_time, "checkpoint_time")
+    check_positive_finite(mtbf, "mtbf")

@@ -35,10 +35,10 @@ __all__ = ["main"]
 
 Report = Mapping[str, Any]
 
-#: What separates documents in the training of the real model: it stands before every text, so that
-#: the first token has a probability too.
+# What separates documents in the training of the real model: it stands before every text, so that
+# the first token has a probability too.
 START = "<|endoftext|>"
-#: Steps of surprisal in bits, and the 256-color backgrounds from calm to alarm.
+# Steps of surprisal in bits, and the 256-color backgrounds from calm to alarm.
 STEPS = ((1, 22), (3, 64), (6, 94), (10, 130), (math.inf, 124))
 
 

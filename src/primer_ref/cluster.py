@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primer_ref.checkpoint_interval import checkpointed_goodput
+from primer_ref.checks import check_nonnegative_finite, check_positive_finite
 
 __all__ = [
     "Cluster",
@@ -77,9 +78,9 @@ class Cluster:
 
     def __post_init__(self) -> None:
         for name in ("n_devices", "device_mtbf", "step_time"):
-            _check_positive(getattr(self, name), name)
+            check_positive_finite(getattr(self, name), name)
         for name in ("jitter", "checkpoint_time", "detection_time", "restart_time"):
-            _check_nonnegative(getattr(self, name), name)
+            check_nonnegative_finite(getattr(self, name), name)
 
     @property
     def mtbf(self) -> float:
@@ -176,9 +177,9 @@ def mean_time_between_failures(n_failures: int, *, n_devices: int, duration: flo
     >>> print(f"{days / 365:.1f} years a GPU, {days * 24 / 16_384:.1f} hours for all")
     5.8 years a GPU, 3.1 hours for all
     """
-    _check_positive(n_failures, "n_failures")
-    _check_positive(n_devices, "n_devices")
-    _check_positive(duration, "duration")
+    check_positive_finite(n_failures, "n_failures")
+    check_positive_finite(n_devices, "n_devices")
+    check_positive_finite(duration, "duration")
     return n_devices * duration / n_failures
 
 
@@ -214,7 +215,7 @@ def expected_goodput(cluster: Cluster, *, steps_per_checkpoint: int) -> float:
     >>> print(f"{expected_goodput(cluster, steps_per_checkpoint=80):.3f}")
     0.890
     """
-    _check_positive(steps_per_checkpoint, "steps_per_checkpoint")
+    check_positive_finite(steps_per_checkpoint, "steps_per_checkpoint")
     worked = checkpointed_goodput(
         steps_per_checkpoint * cluster.mean_step_time,
         checkpoint_time=cluster.checkpoint_time,
@@ -252,7 +253,7 @@ def expected_maximum_exponential(n: int) -> float:
     >>> print(f"{expected_maximum_exponential(16_384):.3f}")
     10.281
     """
-    _check_positive(n, "n")
+    check_positive_finite(n, "n")
     return float(np.sum(1 / np.arange(1, n + 1)))
 
 
@@ -352,8 +353,8 @@ def simulate_run(
     >>> print(f"{run.goodput:.3f} in {run.wall_time / 86_400:.1f} days, {run.n_failures} failures")
     0.888 in 52.2 days, 415 failures
     """
-    _check_positive(n_steps, "n_steps")
-    _check_positive(steps_per_checkpoint, "steps_per_checkpoint")
+    check_positive_finite(n_steps, "n_steps")
+    check_positive_finite(steps_per_checkpoint, "steps_per_checkpoint")
     stretch = steps_per_checkpoint * cluster.mean_step_time + cluster.checkpoint_time
     if max(stretch, cluster.down_time) > cluster.mtbf * math.log(10_000):
         raise ValueError(
@@ -387,13 +388,3 @@ def _latest(n_devices: int, n_steps: int, rng: np.random.Generator) -> NDArray[n
     with np.errstate(divide="ignore"):  # u = 0 gives the time 0
         log_u = np.log(rng.random(n_steps))
     return -np.log(-np.expm1(log_u / n_devices))  # 1 − u^(1/n) is small: expm1 keeps its digits
-
-
-def _check_positive(value: float, name: str) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite; got {value}")
-
-
-def _check_nonnegative(value: float, name: str) -> None:
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be finite and not negative; got {value}")

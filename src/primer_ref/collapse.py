@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_nonnegative_finite
+
 __all__ = [
     "expected_heterozygosity",
     "expected_support",
@@ -32,11 +34,6 @@ def _check_sizes(n_generations: int, sample_size: int, n_real: int = 0) -> None:
         raise ValueError(f"sample_size must be at least 1; got {sample_size}")
     if not 0 <= n_real <= sample_size:
         raise ValueError(f"n_real must be from 0 to sample_size; got {n_real} of {sample_size}")
-
-
-def _check_variance(variance: float) -> None:
-    if not 0 <= variance < math.inf:
-        raise ValueError(f"variance must be finite and not negative; got {variance}")
 
 
 def expected_variance(
@@ -137,7 +134,7 @@ def variance_fixed_point(*, sample_size: int, n_real: int, variance: float = 1.0
     [0.0, 0.6644, 0.9497]
     """
     _check_sizes(0, sample_size, n_real)
-    _check_variance(variance)
+    check_nonnegative_finite(variance, "variance")
     real = n_real / sample_size
     return variance * real * (2 - real - 1 / sample_size) / (1 - _contraction(n_real, sample_size))
 
@@ -187,7 +184,7 @@ def refit_chain(
     True
     """
     _check_sizes(n_generations, sample_size, n_real)
-    _check_variance(variance)
+    check_nonnegative_finite(variance, "variance")
     means = np.zeros((n_generations + 1, n_chains))
     variances = np.full((n_generations + 1, n_chains), float(variance))
     real = (np.arange(sample_size) < n_real)[:, None]

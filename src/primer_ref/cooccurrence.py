@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.activations import softplus
 from primer_ref.functional import as_floats
-from primer_ref.ngram import _symbols
+from primer_ref.ngram import as_symbols
 
 __all__ = ["cooccurrence_counts", "negative_sampling_objective", "pmi", "ppmi"]
 
@@ -61,7 +61,7 @@ def cooccurrence_counts(
         raise ValueError(f"window must be at least 1; got {window}")
     counts = np.zeros(n_symbols * n_symbols, dtype=np.int64)
     for sequence in sequences:
-        words = _symbols(sequence, n_symbols)
+        words = as_symbols(sequence, n_symbols)
         for d in range(1, window + 1):
             pairs = words[:-d] * n_symbols + words[d:]
             counts += np.bincount(pairs, minlength=counts.size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,7 +145,7 @@ def expected_vocabulary(p: ArrayLike, n: ArrayLike) -> Floats:
     return np.asarray(np.sum(-np.expm1(missed), axis=-1))
 
 
-def vocabulary_growth(tokens: Sequence[str] | ArrayLike) -> Ints:
+def vocabulary_growth(tokens: ArrayLike) -> Ints:
     """Count the different words among the first n, for every n.
 
     Parameters

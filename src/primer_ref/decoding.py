@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.functional import as_floats, log_softmax
-from primer_ref.information import _distribution, entropy, surprisal, surviving_mass
+from primer_ref.information import distribution, entropy, surprisal, surviving_mass
 
 __all__ = [
     "escape_length",
@@ -67,7 +67,7 @@ def restrict(p: ArrayLike, keep: ArrayLike) -> Floats:
     >>> print(restrict([0.5, 0.25, 0.25], [True, False, True]).round(4))
     [0.6667 0.     0.3333]
     """
-    p = _distribution(p)
+    p = distribution(p)
     kept = np.where(keep, p, 0)
     mass = np.sum(kept, axis=-1, keepdims=True)
     if not np.all(mass > 0):
@@ -100,7 +100,7 @@ def greedy(p: ArrayLike) -> Floats:
     >>> print(greedy([0.2, 0.5, 0.3]), greedy([0.4, 0.4, 0.2]))
     [0. 1. 0.] [0.5 0.5 0. ]
     """
-    p = _distribution(p)
+    p = distribution(p)
     return restrict(p, p == np.max(p, axis=-1, keepdims=True))
 
 
@@ -139,7 +139,7 @@ def top_k(p: ArrayLike, *, k: int) -> Floats:
     >>> print(top_k([0.1, 0.4, 0.2, 0.3], k=2).round(4))
     [0.     0.5714 0.     0.4286]
     """
-    p = _distribution(p)
+    p = distribution(p)
     if not 1 <= k <= p.shape[-1]:
         raise ValueError(f"k must be from 1 to V = {p.shape[-1]}; got {k}")
     smallest = np.partition(p, -k, axis=-1)[..., -k, None]
@@ -180,7 +180,7 @@ def top_p(p: ArrayLike, *, mass: float) -> Floats:
     >>> print(top_p([0.5, 0.1, 0.3, 0.1], mass=0.7))
     [0.625 0.    0.375 0.   ]
     """
-    p = _distribution(p)
+    p = distribution(p)
     return restrict(p, _shortest_beginning(p, np.argsort(-p, axis=-1, kind="stable"), mass))
 
 
@@ -219,7 +219,7 @@ def min_p(p: ArrayLike, *, ratio: float) -> Floats:
     >>> print(min_p([0.5, 0.1, 0.3, 0.1], ratio=0.5))
     [0.625 0.    0.375 0.   ]
     """
-    p = _distribution(p)
+    p = distribution(p)
     if not 0 <= ratio <= 1:
         raise ValueError(f"ratio must be in [0, 1]; got {ratio}")
     return restrict(p, p >= ratio * np.max(p, axis=-1, keepdims=True))
@@ -261,7 +261,7 @@ def typical(p: ArrayLike, *, mass: float) -> Floats:
     >>> print(typical([0.44] + 8 * [0.07], mass=0.5))
     [0.    0.125 0.125 0.125 0.125 0.125 0.125 0.125 0.125]
     """
-    p = _distribution(p)
+    p = distribution(p)
     distance = np.abs(surprisal(p) - entropy(p)[..., None])
     return restrict(p, _shortest_beginning(p, np.argsort(distance, axis=-1, kind="stable"), mass))
 
@@ -404,7 +404,7 @@ def sample(p: ArrayLike, *, rng: np.random.Generator) -> Ints:
     >>> print(sample([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]], rng=np.random.default_rng(0)))
     [1 2]
     """
-    p = _distribution(p)
+    p = distribution(p)
     cumulative = np.cumsum(p, axis=-1, dtype=np.float64)
     # Rounding may leave the last sum beside 1; u is scaled by it so that no draw falls outside.
     u = rng.random((*p.shape[:-1], 1)) * cumulative[..., -1:]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.functional import as_floats
-from primer_ref.ngram import _symbols
+from primer_ref.ngram import as_symbols
 
 __all__ = [
     "Factors",
@@ -248,7 +248,7 @@ def nearest_neighbors(vectors: ArrayLike, word: int, n_neighbors: int) -> Neighb
     [2 1] [0.9806 0.    ]
     """
     directions = _directions(vectors)
-    word = int(_symbols(word, len(directions)))
+    word = int(as_symbols(word, len(directions)))
     return _nearest(directions, directions[word], n_neighbors, [word])
 
 
@@ -297,7 +297,7 @@ def analogy(vectors: ArrayLike, a: int, b: int, c: int, n_neighbors: int) -> Nei
     [3]
     """
     directions = _directions(vectors)
-    a, b, c = _symbols([a, b, c], len(directions)).tolist()
+    a, b, c = as_symbols([a, b, c], len(directions)).tolist()
     target = directions[b] - directions[a] + directions[c]
     return _nearest(directions, target, n_neighbors, [a, b, c])
 
@@ -337,7 +337,7 @@ def embedding_gradient(tokens: ArrayLike, d_out: ArrayLike, *, n_symbols: int) -
      [ 0.  0.]
      [11. 22.]]
     """
-    tokens, d_out = _symbols(tokens, n_symbols), as_floats(d_out)
+    tokens, d_out = as_symbols(tokens, n_symbols), as_floats(d_out)
     if d_out.shape[:-1] != tokens.shape:
         raise ValueError(
             f"there must be one row a token; got shapes {d_out.shape} and {tokens.shape}"

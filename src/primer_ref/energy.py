@@ -22,7 +22,7 @@ __all__ = [
     "market_based_carbon",
 ]
 
-#: Boltzmann's constant, J/K: exact, as it defines the kelvin.
+#: The constant of Boltzmann in J/K, exact since it defines the kelvin.
 BOLTZMANN = 1.380649e-23
 
 

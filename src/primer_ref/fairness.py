@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_share
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -145,8 +146,7 @@ def chouldechova_fpr(base_rate: float, *, ppv: float, fnr: float) -> float:
     >>> [round(chouldechova_fpr(p, ppv=0.6, fnr=0.4), 3) for p in (0.3, 0.5)]
     [0.171, 0.4]
     """
-    if not 0 < base_rate < 1:
-        raise ValueError(f"base_rate must lie strictly between 0 and 1; got {base_rate}")
+    check_share(base_rate, "base_rate")
     if not (0 < ppv <= 1 and 0 <= fnr <= 1):
         raise ValueError(f"ppv must be in (0, 1] and fnr in [0, 1]; got {ppv} and {fnr}")
     return base_rate / (1 - base_rate) * (1 - ppv) / ppv * (1 - fnr)

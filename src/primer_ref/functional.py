@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "as_floats",
+    "as_positive",
     "entropy_slope",
     "log_softmax",
     "logsumexp",
@@ -58,6 +59,39 @@ def as_floats(x: ArrayLike) -> Floats:
     if x.dtype.kind not in "biuf":
         raise TypeError(f"an array must hold real numbers; got entries of type {x.dtype}")
     return x if x.dtype == np.float32 else x.astype(np.float64, copy=False)
+
+
+def as_positive(x: ArrayLike, name: str) -> Floats:
+    """Read an array of positive numbers as `as_floats` does, or say which one is not.
+
+    Parameters
+    ----------
+    x : array_like
+        Numbers above 0.
+    name : str
+        What the caller calls them; the message begins with it.
+
+    Returns
+    -------
+    ndarray
+        The numbers, in float32 or float64.
+
+    Raises
+    ------
+    ValueError
+        If an entry is 0, negative or NaN.
+
+    Examples
+    --------
+    >>> from primer_ref.functional import as_positive
+    >>> print(as_positive([1, 2], "sizes"))
+    [1. 2.]
+    """
+    x = as_floats(x)
+    bad = ~(x > 0)
+    if np.any(bad):
+        raise ValueError(f"{name} must be positive; got {x[bad][0]}")
+    return x
 
 
 def _check_temperature(temperature: float) -> None:

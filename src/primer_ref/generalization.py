@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.functional import as_floats
+from primer_ref.functional import as_floats, as_positive
 
 __all__ = [
     "RidgelessRisk",
@@ -251,11 +251,8 @@ def ridgeless_risk(gamma: ArrayLike, *, noise: float, signal: float) -> Ridgeles
     >>> print(ridgeless_risk([0.5, 1.0, 1.5, 5.0], noise=1.0, signal=1.0).total.round(3))
     [1.    inf 2.333 1.05 ]
     """
-    gamma = as_floats(gamma)
     _check_powers(noise, signal)
-    bad = ~(gamma > 0)
-    if np.any(bad):
-        raise ValueError(f"gamma must be positive; got {gamma[bad][0]}")
+    gamma = as_positive(gamma, "gamma")
     with np.errstate(divide="ignore"):
         variance = np.where(gamma < 1, gamma, 1) / np.abs(1 - gamma)
     # No noise does no harm, at the threshold either.

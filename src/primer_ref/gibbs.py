@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_nonnegative_finite, check_positive_finite
 from primer_ref.functional import as_floats, logsumexp, softmax
 from primer_ref.information import kl_divergence
 
@@ -47,8 +48,7 @@ def _policies(rewards: ArrayLike, policies: dict[str, ArrayLike]) -> list[Floats
 
 def _tilted(reference: ArrayLike, rewards: ArrayLike, beta: float) -> Floats:
     """Logarithms of the Gibbs policy before it is normalized, log π₀ + r/β."""
-    if not 0 < beta < math.inf:
-        raise ValueError(f"beta must be positive and finite; got {beta}")
+    check_positive_finite(beta, "beta")
     rewards, reference = _policies(rewards, {"reference": reference})
     with np.errstate(divide="ignore"):  # what the reference rules out stays ruled out
         tilted: Floats = np.log(reference) + rewards / beta
@@ -163,8 +163,7 @@ def regularized_objective(
     >>> print(f"{regularized_objective([0.2, 0.3, 0.5], reference, rewards, beta=0.5):.4f}")
     1.1626
     """
-    if not 0 <= beta < math.inf:
-        raise ValueError(f"beta must be finite and not negative; got {beta}")
+    check_nonnegative_finite(beta, "beta")
     rewards, policy, reference = _policies(rewards, {"policy": policy, "reference": reference})
     given = policy > 0
     with np.errstate(divide="ignore"):

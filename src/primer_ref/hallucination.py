@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.functional import as_floats
-from primer_ref.information import entropy
+from primer_ref.information import distribution, entropy
 
 __all__ = [
     "answer_confidence",
@@ -69,7 +69,7 @@ def semantic_entropy(p: ArrayLike, meanings: ArrayLike) -> float:
     p, labels = as_floats(p), np.asarray(meanings)
     if p.ndim != 1 or labels.shape != p.shape:
         raise ValueError(f"every answer needs one meaning; got {p.shape} and {labels.shape}")
-    entropy(p)  # which says what is wrong with p, if something is
+    distribution(p)
     _, member = np.unique(labels, return_inverse=True)
     return float(entropy(np.bincount(member, weights=p)))
 
@@ -110,7 +110,7 @@ def missing_mass(p: ArrayLike, counts: ArrayLike) -> float:
     0.25
     """
     p, numbers = as_floats(p), _counts(counts)
-    entropy(p)
+    distribution(p)
     if p.shape != numbers.shape:
         raise ValueError(f"every outcome needs a count; got {p.shape} and {numbers.shape}")
     return float(np.sum(p[numbers == 0]))

@@ -187,7 +187,7 @@ def mean_interval(x: ArrayLike, *, level: float = 0.95) -> Estimate:
 def clustered_standard_error(x: ArrayLike, clusters: ArrayLike) -> float:
     r"""Estimate how far a mean strays whose scores come in groups that share something.
 
-    .. math:: \sqrt{\tfrac1{n^2} \sum_c \Bigl(\sum_{i \in c} (x_i - \bar x)\Bigr)^2}
+    .. math:: \sqrt{\tfrac1{n^2} \sum_c \left(\sum_{i \in c} (x_i - \bar x)\right)^2}
 
     Parameters
     ----------

@@ -6,15 +6,11 @@ inference, and what training keeps of them depends on how the training is cut up
 
 from __future__ import annotations
 
+from primer_ref.checks import check_nonnegative, check_positive
 from primer_ref.config import Config
 from primer_ref.parameters import ParameterCount
 
 __all__ = ["forward_bytes", "kv_cache_bytes", "weight_bytes"]
-
-
-def _check_positive(value: float, name: str) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} must be positive; got {value}")
 
 
 def weight_bytes(parameters: ParameterCount, *, bits: float = 16) -> float:
@@ -44,7 +40,7 @@ def weight_bytes(parameters: ParameterCount, *, bits: float = 16) -> float:
     >>> f"{weight_bytes(MODELS['llama3-405b'].parameters) / 1e9:.0f} GB"
     '812 GB'
     """
-    _check_positive(bits, "bits")
+    check_positive(bits, "bits")
     return parameters.total * bits / 8
 
 
@@ -78,8 +74,8 @@ def kv_cache_bytes(config: Config, *, n_tokens: int, bytes_per_number: float = 2
     >>> [kv_cache_bytes(config, n_tokens=1) for config in sizes]
     [524288, 327680]
     """
-    _check_positive(n_tokens, "n_tokens")
-    _check_positive(bytes_per_number, "bytes_per_number")
+    check_positive(n_tokens, "n_tokens")
+    check_positive(bytes_per_number, "bytes_per_number")
     numbers = 2 * config.n_layers * config.n_kv_heads * config.head_size * n_tokens
     return numbers * bytes_per_number
 
@@ -135,10 +131,9 @@ def forward_bytes(
     >>> f"{step / 1e6:.0f} MB"
     '538 MB'
     """
-    _check_positive(n_tokens, "n_tokens")
-    _check_positive(batch, "batch")
-    if not n_past >= 0:
-        raise ValueError(f"n_past must not be negative; got {n_past}")
+    check_positive(n_tokens, "n_tokens")
+    check_positive(batch, "batch")
+    check_nonnegative(n_past, "n_past")
     weights = (parameters.non_embedding + parameters.scores) * bytes_per_number
     cache = kv_cache_bytes(config, n_tokens=n_past + n_tokens, bytes_per_number=bytes_per_number)
     return weights + batch * cache

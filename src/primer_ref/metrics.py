@@ -22,6 +22,7 @@ __all__ = [
     "brevity_penalty",
     "chrf",
     "modified_precision",
+    "ngrams",
     "sentence_bleu",
     "tokenize_13a",
 ]
@@ -64,7 +65,27 @@ def tokenize_13a(text: str) -> list[str]:
     return re.sub(r"([0-9])(-)", r"\1 \2 ", text).split()
 
 
-def _ngrams(tokens: Sequence[Any], n: int) -> Counter[tuple[Any, ...]]:
+def ngrams(tokens: Sequence[Any], n: int) -> Counter[tuple[Any, ...]]:
+    """Count the runs of n neighbors.
+
+    Parameters
+    ----------
+    tokens : sequence
+        Tokens, or a string for its characters.
+    n : int
+        Length of a run, at least 1 (which the callers check).
+
+    Returns
+    -------
+    Counter
+        How often each run occurs, by the tuple of its tokens; empty if there are fewer than n.
+
+    Examples
+    --------
+    >>> from primer_ref.metrics import ngrams
+    >>> print(dict(ngrams("banana", 2)))
+    {('b', 'a'): 1, ('a', 'n'): 2, ('n', 'a'): 2}
+    """
     return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
 
 
@@ -108,9 +129,9 @@ def modified_precision(
         raise ValueError("there must be at least one reference; got none")
     if not n >= 1:
         raise ValueError(f"n must be at least 1; got {n}")
-    found, allowed = _ngrams(candidate, n), Counter[tuple[Any, ...]]()
+    found, allowed = ngrams(candidate, n), Counter[tuple[Any, ...]]()
     for reference in references:
-        allowed |= _ngrams(reference, n)
+        allowed |= ngrams(reference, n)
     return (found & allowed).total(), found.total()
 
 
@@ -283,7 +304,7 @@ def _character_counts(candidate: str, reference: str, max_order: int) -> Floats:
     """For each order the n-grams of both, where the reference has any, and those in common."""
     rows = []
     for n in range(1, max_order + 1):
-        ours, theirs = (_ngrams("".join(text.split()), n) for text in (candidate, reference))
+        ours, theirs = (ngrams("".join(text.split()), n) for text in (candidate, reference))
         rows.append([ours.total() if theirs else 0, theirs.total(), (ours & theirs).total()])
     return np.array(rows, dtype=np.float64)
 

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NgramModel", "additive_smoothing", "fit_ngrams", "interpolate", "letters27"]
+__all__ = [
+    "NgramModel",
+    "additive_smoothing",
+    "as_symbols",
+    "fit_ngrams",
+    "interpolate",
+    "letters27",
+]
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
@@ -45,6 +52,41 @@ def letters27(text: str) -> Ints:
     # A space stays where a letter stands before it; one may then be left at the end.
     symbols = symbols[(symbols > 0) | (np.append(0, symbols[:-1]) > 0)]
     return symbols[:-1] if symbols.size and symbols[-1] == 0 else symbols
+
+
+def as_symbols(sequence: ArrayLike, n_symbols: int) -> Ints:
+    """Read a sequence over an alphabet.
+
+    Parameters
+    ----------
+    sequence : array_like of int, shape (...)
+        Symbols; they may come as floats if those are whole.
+    n_symbols : int
+        Size V of the alphabet.
+
+    Returns
+    -------
+    ndarray of int64, shape (...)
+        The symbols, in an array of their own.
+
+    Raises
+    ------
+    ValueError
+        If a symbol is not a whole number from 0 to V − 1.
+
+    Examples
+    --------
+    >>> from primer_ref.ngram import as_symbols
+    >>> print(as_symbols([2, 0, 1.0], 3))
+    [2 0 1]
+    """
+    symbols = np.asarray(sequence)
+    bad = (symbols < 0) | (symbols >= n_symbols) | (symbols != np.floor(symbols))
+    if np.any(bad):
+        raise ValueError(
+            f"symbols must be whole numbers from 0 to {n_symbols - 1}; got {symbols[bad][0]}"
+        )
+    return symbols.astype(np.int64)
 
 
 def additive_smoothing(counts: ArrayLike, alpha: ArrayLike) -> Floats:
@@ -234,7 +276,7 @@ class NgramModel:
         [0.5 0.  0.5]
         """
         base = self.n_symbols + 2
-        recent = _symbols(context[max(0, len(context) - self.order) :], self.n_symbols).tolist()
+        recent = as_symbols(context[max(0, len(context) - self.order) :], self.n_symbols).tolist()
         recent = [base - 1] * (self.order - len(recent)) + recent
         p = np.full(self.n_symbols + 1, 1 / (self.n_symbols + 1))
         code = 0
@@ -341,23 +383,13 @@ def fit_ngrams(
     return NgramModel(n_symbols, order, lowest, strength, tuple(codes), tuple(cumulative))
 
 
-def _symbols(sequence: ArrayLike, n_symbols: int) -> Ints:
-    symbols = np.asarray(sequence)
-    bad = (symbols < 0) | (symbols >= n_symbols) | (symbols != np.floor(symbols))
-    if np.any(bad):
-        raise ValueError(
-            f"symbols must be whole numbers from 0 to {n_symbols - 1}; got {symbols[bad][0]}"
-        )
-    return symbols.astype(np.int64)
-
-
 def _grams(sequences: Sequence[ArrayLike], n_symbols: int, order: int) -> list[Ints]:
     """Codes of the 1-grams, …, (order + 1)-grams that end at each symbol and at each end."""
     base = n_symbols + 2
     if base ** (order + 1) > 2**63:
         raise ValueError(f"(n_symbols + 2)^(order + 1) must fit in 63 bits; got {base}^{order + 1}")
     begin, end = [base - 1] * order, [n_symbols]
-    padded = [np.concatenate([begin, _symbols(s, n_symbols), end]) for s in sequences]
+    padded = [np.concatenate([begin, as_symbols(s, n_symbols), end]) for s in sequences]
     levels: list[Ints] = []
     for k in range(order + 1):
         # Shifted by k: the symbol k places before the one that is predicted.

@@ -95,7 +95,7 @@ class FloatFormat:
 
     @property
     def unit_roundoff(self) -> float:
-        """Largest relative error of rounding to nearest, u: half of epsilon."""
+        """Largest relative error of rounding to nearest, u, which is half of epsilon."""
         return self.epsilon / 2
 
     @property
@@ -116,12 +116,19 @@ class FloatFormat:
         return (2 - 2 * self.epsilon) * 2.0 ** (self.bias + 1)
 
 
+#: Double precision, 64 bits.
 FP64 = FloatFormat(11, 52)
+#: Single precision, 32 bits.
 FP32 = FloatFormat(8, 23)
+#: What tensor cores keep of single precision, 19 bits.
 TF32 = FloatFormat(8, 10)
+#: The upper half of single precision, 16 bits.
 BF16 = FloatFormat(8, 7)
+#: Half precision, 16 bits.
 FP16 = FloatFormat(5, 10)
+#: Eight bits with the range of half precision.
 E5M2 = FloatFormat(5, 2)
+#: Eight bits with one more digit and no infinity.
 E4M3 = FloatFormat(4, 3, has_infinity=False)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from primer_ref.checks import check_nonnegative_finite
 from primer_ref.trees import tree_leaves, tree_map
 
 __all__ = [
@@ -52,8 +53,7 @@ class Moments:
 
 def _checked(rate: float, name: str = "rate") -> float:
     """Return a rate as Python's number, which leaves float32 what it is, unlike a float64 array."""
-    if not 0 <= rate < math.inf:
-        raise ValueError(f"{name} must be finite and not negative; got {rate}")
+    check_nonnegative_finite(rate, name)
     return float(rate)
 
 
@@ -227,10 +227,12 @@ def adam(
     r"""Step by the mean gradient over the root of the mean squared gradient, entry by entry.
 
     .. math::
+        \begin{aligned}
         m &\leftarrow \beta_1 m + (1 - \beta_1) g, \qquad
         v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \\
         \theta &\leftarrow \theta
         - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \varepsilon}.
+        \end{aligned}
 
     Parameters
     ----------

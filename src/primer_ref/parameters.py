@@ -61,12 +61,12 @@ class ParameterCount:
 
     @property
     def non_embedding(self) -> int:
-        """What is left without both ends: no table of tokens or of positions, and no head."""
+        """What is left without both ends, the tables of tokens and positions and the head."""
         return self.attention + self.feed_forward + self.gains + self.biases
 
     @property
     def scores(self) -> int:
-        """Size of the matrix that gives the scores, shared or not: V·C numbers."""
+        """Size of the matrix that gives the scores, shared or not, V·C numbers."""
         return self.head or self.token_embedding
 
 

@@ -44,12 +44,12 @@ class Timeline:
 
     @property
     def idle_fraction(self) -> float:
-        """Share of all devices' time that is idle: the bubble as a share of the time."""
+        """Share of all devices' time that is idle, the bubble as a share of the time."""
         return 1 - self._work() / (len(self.tasks) * self.span)
 
     @property
     def overhead(self) -> float:
-        """Idle time over working time: the bubble as a share of the ideal time."""
+        """Idle time over working time, the bubble as a share of the ideal time."""
         return len(self.tasks) * self.span / self._work() - 1
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_share
 from primer_ref.functional import as_floats
 from primer_ref.kl_estimators import log_ratio
 
@@ -24,11 +25,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.floating[Any]]
-
-
-def _check_clip(clip: float) -> None:
-    if not 0 < clip < 1:
-        raise ValueError(f"clip must lie strictly between 0 and 1; got {clip}")
 
 
 def ppo_surrogate(ratio: ArrayLike, advantages: ArrayLike, *, clip: float = 0.2) -> Floats:
@@ -66,7 +62,7 @@ def ppo_surrogate(ratio: ArrayLike, advantages: ArrayLike, *, clip: float = 0.2)
     [ 1.2 -1.5  0.5 -0.8]
     """
     ratio, advantages = _ratios(ratio, advantages)
-    _check_clip(clip)
+    check_share(clip, "clip")
     value: Floats = np.minimum(ratio * advantages, np.clip(ratio, 1 - clip, 1 + clip) * advantages)
     return value
 
@@ -119,7 +115,7 @@ def ppo_is_clipped(
     [ True False False  True]
     """
     ratio, advantages = _ratios(ratio, advantages)
-    _check_clip(clip)
+    check_share(clip, "clip")
     upward = (advantages > 0) & (ratio > 1 + clip)
     downward = (advantages < 0) & (ratio < 1 - clip)
     return np.asarray(upward | downward)

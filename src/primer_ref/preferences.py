@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.activations import sigmoid, softplus
+from primer_ref.checks import check_positive_finite, check_share
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -315,8 +316,7 @@ def strength_intervals(fit: BradleyTerryFit, *, confidence: float = 0.95) -> Flo
     [[ 0.0027  0.4028]
      [-0.4028 -0.0027]]
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie strictly between 0 and 1; got {confidence}")
+    check_share(confidence, "confidence")
     half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt(np.diag(fit.covariance))
     return np.stack([fit.strengths - half, fit.strengths + half], axis=1)
 
@@ -391,8 +391,7 @@ def elo_update(
     """
     if not 0 <= score <= 1:
         raise ValueError(f"score must be in [0, 1]; got {score}")
-    if not 0 < k < math.inf:
-        raise ValueError(f"k must be positive and finite; got {k}")
+    check_positive_finite(k, "k")
     nats = math.log(10) / 400
     moved = k * (score - float(bradley_terry(nats * rating, nats * opponent)))
     return rating + moved, opponent - moved

@@ -15,6 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import (
+    check_nonnegative,
+    check_nonnegative_finite,
+    check_positive_finite,
+    check_share,
+)
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -32,16 +38,6 @@ __all__ = [
 Floats = NDArray[np.floating[Any]]
 
 
-def _check_positive(value: float, name: str) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite; got {value}")
-
-
-def _check_delta(delta: float, name: str = "delta") -> None:
-    if not 0 < delta < 1:
-        raise ValueError(f"{name} must lie strictly between 0 and 1; got {delta}")
-
-
 def exposure(losses: ArrayLike, secret: int) -> float:
     r"""Measure in bits how far a model narrows down a secret.
 
@@ -57,7 +53,7 @@ def exposure(losses: ArrayLike, secret: int) -> float:
     Returns
     -------
     float
-        Bits: 0 when every other candidate is likelier, log₂ |R| when none is. A candidate as
+        Bits: 0 when every other candidate is likelier, log₂ R when none is. A candidate as
         likely as the secret counts as ahead of it.
 
     Raises
@@ -134,8 +130,8 @@ def gaussian_mechanism_sigma(epsilon: float, delta: float, *, sensitivity: float
     """
     if not 0 < epsilon <= 1:
         raise ValueError(f"epsilon must be in (0, 1] for the classical bound; got {epsilon}")
-    _check_delta(delta)
-    _check_positive(sensitivity, "sensitivity")
+    check_share(delta, "delta")
+    check_positive_finite(sensitivity, "sensitivity")
     return sensitivity * math.sqrt(2 * math.log(1.25 / delta)) / epsilon
 
 
@@ -191,10 +187,9 @@ def gaussian_delta(epsilon: float, *, sigma: float, sensitivity: float = 1.0) ->
     >>> print(f"{gaussian_delta(1.0, sigma=4.8448):.1e}")
     4.1e-08
     """
-    if not 0 <= epsilon < math.inf:
-        raise ValueError(f"epsilon must be finite and not negative; got {epsilon}")
-    _check_positive(sigma, "sigma")
-    _check_positive(sensitivity, "sensitivity")
+    check_nonnegative_finite(epsilon, "epsilon")
+    check_positive_finite(sigma, "sigma")
+    check_positive_finite(sensitivity, "sensitivity")
     half, shift = sensitivity / (2 * sigma), epsilon * sigma / sensitivity
     near, far = _log_normal_cdf(half - shift), _log_normal_cdf(-half - shift)
     return max(math.exp(near) - math.exp(epsilon + far), 0.0)
@@ -237,8 +232,8 @@ def analytic_gaussian_sigma(epsilon: float, delta: float, *, sensitivity: float 
     >>> [round(analytic_gaussian_sigma(epsilon, 1e-5), 4) for epsilon in (0.5, 1.0, 8.0)]
     [7.0318, 3.7306, 0.6002]
     """
-    _check_delta(delta)
-    _check_positive(sensitivity, "sensitivity")
+    check_share(delta, "delta")
+    check_positive_finite(sensitivity, "sensitivity")
     low, high = 0.0, sensitivity
     while gaussian_delta(epsilon, sigma=high, sensitivity=sensitivity) > delta:
         low, high = high, 2 * high
@@ -329,10 +324,9 @@ def advanced_composition(
     >>> print(f"{epsilon:.2f} instead of 100, with delta {delta:.0e}")
     5.80 instead of 100, with delta 1e-05
     """
-    _check_positive(epsilon, "epsilon")
-    _check_delta(slack, "slack")
-    if not delta >= 0:
-        raise ValueError(f"delta must not be negative; got {delta}")
+    check_positive_finite(epsilon, "epsilon")
+    check_share(slack, "slack")
+    check_nonnegative(delta, "delta")
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1; got {n_steps}")
     fluctuation = epsilon * math.sqrt(2 * n_steps * math.log(1 / slack))
@@ -375,8 +369,8 @@ def gaussian_rho(sigma: float, *, sensitivity: float = 1.0) -> float:
     >>> gaussian_rho(10.0)
     0.005
     """
-    _check_positive(sigma, "sigma")
-    _check_positive(sensitivity, "sensitivity")
+    check_positive_finite(sigma, "sigma")
+    check_positive_finite(sensitivity, "sensitivity")
     return sensitivity**2 / (2 * sigma**2)
 
 
@@ -419,7 +413,7 @@ def zcdp_epsilon(rhos: ArrayLike, delta: float) -> float:
     rhos = as_floats(rhos)
     if not np.all(rhos >= 0):
         raise ValueError(f"rhos must be at least 0; got {rhos[~(rhos >= 0)][0]}")
-    _check_delta(delta)
+    check_share(delta, "delta")
     rho = float(np.sum(rhos))
     return rho + 2 * math.sqrt(rho * math.log(1 / delta))
 
@@ -476,7 +470,7 @@ def clip_and_noise(
     gradients = as_floats(gradients)
     if gradients.ndim != 2 or len(gradients) == 0 or not np.all(np.isfinite(gradients)):
         raise ValueError(f"gradients must be finite rows; got shape {gradients.shape}")
-    _check_positive(max_norm, "max_norm")
+    check_positive_finite(max_norm, "max_norm")
     if not 0 <= noise_multiplier < math.inf:
         raise ValueError(f"noise_multiplier must not be negative; got {noise_multiplier}")
     norms = np.linalg.norm(gradients, axis=1, keepdims=True)

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import math
 
+from primer_ref.checks import check_probability
+
 __all__ = ["expected_tries", "success_probability", "verified_success"]
-
-
-def _check_probability(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a probability in [0, 1]; got {value}")
 
 
 def success_probability(p: float, *, steps: int) -> float:
@@ -42,7 +39,7 @@ def success_probability(p: float, *, steps: int) -> float:
     >>> [round(success_probability(p, steps=20), 4) for p in (0.9, 0.95, 0.99)]
     [0.1216, 0.3585, 0.8179]
     """
-    _check_probability("p", p)
+    check_probability(p, "p")
     if steps < 0:
         raise ValueError(f"steps must be at least 0; got {steps}")
     return p**steps
@@ -51,7 +48,7 @@ def success_probability(p: float, *, steps: int) -> float:
 def _rejected(p: float, miss: float, false_alarm: float, tries: int) -> float:
     """Compute the probability that a verifier sends an attempt back."""
     for name, value in (("p", p), ("miss", miss), ("false_alarm", false_alarm)):
-        _check_probability(name, value)
+        check_probability(value, name)
     if tries < 1:
         raise ValueError(f"tries must be at least 1; got {tries}")
     return p * false_alarm + (1 - p) * (1 - miss)

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.allocation import optimal_parameters
-from primer_ref.functional import as_floats
+from primer_ref.functional import as_positive
 from primer_ref.scaling import ScalingLaw, chinchilla_loss
 
 __all__ = ["MUENNIGHOFF", "data_constrained_loss", "effective_tokens"]
 
 Floats = NDArray[np.floating[Any]]
 
-#: Muennighoff et al. (2023), appendix A: for `data_constrained_loss`.
+#: Constants for `data_constrained_loss` of Muennighoff et al. (2023), appendix A.
 MUENNIGHOFF = ScalingLaw(
     e=float(np.exp(0.6254804)),
     a=float(np.exp(6.255414)),
@@ -27,14 +27,6 @@ MUENNIGHOFF = ScalingLaw(
     alpha=0.3526596,
     beta=0.3526596,
 )
-
-
-def _positive(x: ArrayLike, name: str) -> Floats:
-    x = as_floats(x)
-    bad = ~(x > 0)
-    if np.any(bad):
-        raise ValueError(f"{name} must be positive; got {x[bad][0]}")
-    return x
 
 
 def _decayed(unique: Floats, amount: Floats, decay: float) -> Floats:
@@ -78,9 +70,9 @@ def effective_tokens(
     >>> print(effective_tokens(1.0, [1, 4, 16, 44]).round(2))  # epochs
     [ 1.    3.73 10.58 15.45]
     """
-    _positive(decay, "decay")
+    as_positive(decay, "decay")
     return _decayed(
-        _positive(unique_tokens, "unique_tokens"), _positive(n_tokens, "n_tokens"), decay
+        as_positive(unique_tokens, "unique_tokens"), as_positive(n_tokens, "n_tokens"), decay
     )
 
 
@@ -137,10 +129,10 @@ def data_constrained_loss(
     >>> print(losses.round(3))
     [2.538 2.42  2.341]
     """
-    _positive(parameter_decay, "parameter_decay")
-    _positive(token_decay, "token_decay")
-    n, d = _positive(n_parameters, "n_parameters"), _positive(n_tokens, "n_tokens")
-    unique = _positive(unique_tokens, "unique_tokens")
+    as_positive(parameter_decay, "parameter_decay")
+    as_positive(token_decay, "token_decay")
+    n, d = as_positive(n_parameters, "n_parameters"), as_positive(n_tokens, "n_tokens")
+    unique = as_positive(unique_tokens, "unique_tokens")
     best = optimal_parameters(np.minimum(unique, d), law)
     return chinchilla_loss(
         _decayed(best, n, parameter_decay), _decayed(unique, d, token_decay), law

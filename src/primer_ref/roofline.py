@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_positive
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -27,12 +28,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.floating[Any]]
-
-
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be positive; got {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +63,8 @@ class Device:
     watts: float
 
     def __post_init__(self) -> None:
-        _check_positive(
-            flops=self.flops, bandwidth=self.bandwidth, memory=self.memory, watts=self.watts
-        )
+        for name in ("flops", "bandwidth", "memory", "watts"):
+            check_positive(getattr(self, name), name)
 
 
 #: NVIDIA's datasheets, bfloat16 on tensor cores. They print the H100's peak with sparsity, which
@@ -119,7 +113,8 @@ def arithmetic_intensity(flops: float, moved_bytes: float) -> float:
     >>> f"{arithmetic_intensity(2 * n**3, 3 * 2 * n**2):.0f}"  # n / 3
     '1365'
     """
-    _check_positive(flops=flops, moved_bytes=moved_bytes)
+    check_positive(flops, "flops")
+    check_positive(moved_bytes, "moved_bytes")
     return flops / moved_bytes
 
 
@@ -213,7 +208,8 @@ def roofline_seconds(flops: float, moved_bytes: float, device: Device) -> float:
     >>> f"{roofline_seconds(2 * 8e9, 2 * 8e9, DEVICES['h100-sxm']) * 1e3:.2f} ms"
     '4.78 ms'
     """
-    _check_positive(flops=flops, moved_bytes=moved_bytes)
+    check_positive(flops, "flops")
+    check_positive(moved_bytes, "moved_bytes")
     return max(flops / device.flops, moved_bytes / device.bandwidth)
 
 
@@ -250,7 +246,9 @@ def training_seconds(flops: float, device: Device, *, n_devices: int, utilizatio
     >>> f"{seconds / 86400:.0f} days"
     '68 days'
     """
-    _check_positive(flops=flops, n_devices=n_devices, utilization=utilization)
+    check_positive(flops, "flops")
+    check_positive(n_devices, "n_devices")
+    check_positive(utilization, "utilization")
     if utilization > 1:
         raise ValueError(f"utilization must be a share of the peak; got {utilization}")
     return flops / (n_devices * utilization * device.flops)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_positive
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -42,11 +43,6 @@ def _frequencies(frequencies: ArrayLike) -> Floats:
 def _check_factor(factor: float) -> None:
     if not 1 <= factor < math.inf:
         raise ValueError(f"factor must be at least 1 and finite; got {factor}")
-
-
-def _check_context(context: float) -> None:
-    if not context > 0:
-        raise ValueError(f"context must be positive; got {context}")
 
 
 def _check_ramp(fast: float, slow: float) -> None:
@@ -221,7 +217,7 @@ def dynamic_ntk(frequencies: ArrayLike, *, factor: float, context: float, length
     [1.     0.05   0.0025]
     """
     _check_factor(factor)
-    _check_context(context)
+    check_positive(context, "context")
     if math.isnan(length):
         raise ValueError(f"length must be a number; got {length}")
     return ntk_aware(frequencies, factor=factor * max(length / context, 1) - (factor - 1))
@@ -280,7 +276,7 @@ def by_parts(
     [1.   1.   0.75 0.5  0.5 ]
     """
     _check_factor(factor)
-    _check_context(context)
+    check_positive(context, "context")
     _check_ramp(fast, slow)
     frequencies = _frequencies(frequencies)
     turns = context * frequencies / (2 * math.pi)
@@ -403,7 +399,7 @@ def yarn_frequencies(
     [ 1.     1.037  7.353 10.   ]
     """
     _check_factor(factor)
-    _check_context(context)
+    check_positive(context, "context")
     _check_ramp(fast, slow)
     frequencies = _frequencies(frequencies)
     numbers = np.arange(len(frequencies))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from primer_ref.metrics import _ngrams
+from primer_ref.metrics import ngrams
 
 __all__ = ["Overlap", "rouge_l", "rouge_n", "rouge_s", "tokenize_rouge"]
 
@@ -99,7 +99,7 @@ def rouge_n(candidate: Tokens, reference: Tokens, *, n: int) -> Overlap:
     """
     if not n >= 1:
         raise ValueError(f"n must be at least 1; got {n}")
-    ours, theirs = _ngrams(candidate, n), _ngrams(reference, n)
+    ours, theirs = ngrams(candidate, n), ngrams(reference, n)
     return _overlap((ours & theirs).total(), ours.total(), theirs.total())
 
 

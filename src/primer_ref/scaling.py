@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.functional import as_floats
+from primer_ref.checks import check_nonnegative, check_positive
+from primer_ref.functional import as_floats, as_positive
 
 __all__ = [
     "BESIROGLU",
@@ -27,14 +28,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.floating[Any]]
-
-
-def _positive(x: ArrayLike, name: str) -> Floats:
-    x = as_floats(x)
-    bad = ~(x > 0)
-    if np.any(bad):
-        raise ValueError(f"{name} must be positive; got {x[bad][0]}")
-    return x
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +68,12 @@ class ScalingLaw:
 
     def __post_init__(self) -> None:
         for name in ("a", "b", "alpha", "beta"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
-        if not self.e >= 0:
-            raise ValueError(f"e must not be negative; got {self.e}")
+            check_positive(getattr(self, name), name)
+        check_nonnegative(self.e, "e")
 
     @property
     def exponents(self) -> tuple[float, float]:
-        r"""Powers of compute with which the best N and D grow: β and α over their sum."""
+        r"""Powers of compute with which the best N and D grow, β and α over their sum."""
         total = self.alpha + self.beta
         return self.beta / total, self.alpha / total
 
@@ -99,7 +90,7 @@ HOFFMANN_UNROUNDED = ScalingLaw(
     beta=0.2849083,
 )
 
-#: Besiroglu et al. (2024): a refit to 240 of the runs, read off a figure of that paper.
+#: The refit of Besiroglu et al. (2024) to 240 of the runs, read off a figure of that paper.
 BESIROGLU = ScalingLaw(e=1.8172, a=482.01, b=2085.43, alpha=0.3478, beta=0.3658)
 
 
@@ -140,7 +131,7 @@ def power_law(x: ArrayLike, *, scale: float, exponent: float) -> Floats:
     >>> print(power_law([8.5e7, 1.5e9], scale=8.8e13, exponent=0.076).round(3))  # Kaplan's L(N)
     [2.865 2.304]
     """
-    return (scale / _positive(x, "x")) ** exponent
+    return (scale / as_positive(x, "x")) ** exponent
 
 
 def kaplan_loss(
@@ -190,7 +181,7 @@ def kaplan_loss(
     >>> print(kaplan_loss([1e8, 1e9], 22e9).round(3))
     [2.774 2.369]
     """
-    n, d = _positive(n_parameters, "n_parameters"), _positive(n_tokens, "n_tokens")
+    n, d = as_positive(n_parameters, "n_parameters"), as_positive(n_tokens, "n_tokens")
     inner = (size_scale / n) ** (size_exponent / data_exponent) + data_scale / d
     value: Floats = inner**data_exponent
     return value
@@ -230,7 +221,7 @@ def chinchilla_loss(n_parameters: ArrayLike, n_tokens: ArrayLike, law: ScalingLa
     1.937
     1.974
     """
-    n, d = _positive(n_parameters, "n_parameters"), _positive(n_tokens, "n_tokens")
+    n, d = as_positive(n_parameters, "n_parameters"), as_positive(n_tokens, "n_tokens")
     value: Floats = law.e + law.a / n**law.alpha + law.b / d**law.beta
     return value
 
@@ -275,5 +266,5 @@ def exact_match(token_accuracy: ArrayLike, n_tokens: ArrayLike) -> Floats:
     bad = ~((p >= 0) & (p <= 1))
     if np.any(bad):
         raise ValueError(f"token_accuracy must lie in [0, 1]; got {p[bad][0]}")
-    value: Floats = p ** _positive(n_tokens, "n_tokens")
+    value: Floats = p ** as_positive(n_tokens, "n_tokens")
     return value

@@ -229,7 +229,7 @@ def gradient_noise_scale(
     Notes
     -----
     Both estimates are unbiased if examples are drawn independently; their ratio is not, so average
-    many norms before dividing. That tr Σ/|G|² is a useful batch size supposes a Hessian near a
+    many norms before dividing. That the ratio is a useful batch size supposes a Hessian near a
     multiple of the identity, and plain gradient descent.
 
     References

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from primer_ref.checks import check_probability
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -52,7 +53,7 @@ class Hypothesis:
 
 
 def beam_search(
-    step: Callable[[tuple[int, ...]], ArrayLike],
+    step: Callable[[tuple[int, ...]], Floats],
     *,
     width: int,
     end: int,
@@ -260,8 +261,7 @@ def majority_vote(answers: Sequence[Answer]) -> Answer:
 
 
 def _check_vote(p: float, n: int) -> None:
-    if not 0 <= p <= 1:
-        raise ValueError(f"p must be a probability in [0, 1]; got {p}")
+    check_probability(p, "p")
     if n < 1:
         raise ValueError(f"n must be at least 1; got {n}")
 

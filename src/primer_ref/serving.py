@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from primer_ref.accounting import causal_forward_flops
+from primer_ref.checks import check_positive
 from primer_ref.config import Config
 from primer_ref.memory import forward_bytes, kv_cache_bytes, weight_bytes
 from primer_ref.parameters import ParameterCount
@@ -24,11 +25,6 @@ __all__ = [
     "littles_law",
     "prefill_intensity",
 ]
-
-
-def _check_positive(value: float, name: str) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} must be positive; got {value}")
 
 
 def prefill_intensity(
@@ -337,8 +333,8 @@ def littles_law(arrivals_per_second: float, seconds: float) -> float:
     >>> littles_law(4.0, 15.0)  # four requests a second, each answered in 15 s
     60.0
     """
-    _check_positive(arrivals_per_second, "arrivals_per_second")
-    _check_positive(seconds, "seconds")
+    check_positive(arrivals_per_second, "arrivals_per_second")
+    check_positive(seconds, "seconds")
     return arrivals_per_second * seconds
 
 
@@ -368,6 +364,6 @@ def cost_per_million_tokens(dollars_per_hour: float, tokens_per_second: float) -
     >>> f"{cost_per_million_tokens(3.6, 1000):.2f}"
     '1.00'
     """
-    _check_positive(dollars_per_hour, "dollars_per_hour")
-    _check_positive(tokens_per_second, "tokens_per_second")
+    check_positive(dollars_per_hour, "dollars_per_hour")
+    check_positive(tokens_per_second, "tokens_per_second")
     return dollars_per_hour / 3600 / tokens_per_second * 1e6

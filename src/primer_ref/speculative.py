@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_probability
 from primer_ref.decoding import sample
-from primer_ref.information import _distribution
+from primer_ref.information import distribution
 
 __all__ = [
     "acceptance_rate",
@@ -30,7 +31,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 def _pair(p: ArrayLike, q: ArrayLike) -> tuple[Floats, Floats]:
-    p, q = _distribution(p), _distribution(q, "q")
+    p, q = distribution(p), distribution(q, "q")
     if p.shape[-1] != q.shape[-1]:
         raise ValueError(f"p and q must have the same tokens; got {p.shape[-1]} and {q.shape[-1]}")
     return p, q
@@ -171,8 +172,7 @@ def speculative_step(
 
 
 def _check_rate(alpha: float, gamma: int, cost: float) -> None:
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha must be a probability in [0, 1]; got {alpha}")
+    check_probability(alpha, "alpha")
     if gamma < 0:
         raise ValueError(f"gamma must be at least 0; got {gamma}")
     if not 0 <= cost < math.inf:

@@ -327,8 +327,10 @@ def train(run: Run, tokens: ArrayLike) -> Iterator[tuple[Run, Record]]:
 
     Yields
     ------
-    tuple of Run and Record
-        After every step: the run, which can be saved then, and what happened.
+    run : Run
+        The run after a step, which can be saved then.
+    record : Record
+        What happened in the step.
 
     Raises
     ------

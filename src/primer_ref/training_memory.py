@@ -46,6 +46,7 @@ class StoredTensor:
     is_score: bool = False
 
 
+#: What a layer of that kind keeps.
 STORED = (
     StoredTensor("input of the norm before attention", 1, 2, is_cut=False),
     StoredTensor("input of the projections to queries, keys and values", 1, 2, is_cut=False),

@@ -84,7 +84,7 @@ def tree_map(f: Callable[..., Any], tree: Any, *trees: Any) -> Any:
         Takes one leaf of each tree.
     tree : tree of array_like
         The tree whose structure the result has.
-    *trees : tree of array_like
+    *trees
         More trees of the same structure.
 
     Returns

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.information import _distribution
+from primer_ref.checks import check_probability
+from primer_ref.information import distribution
 from primer_ref.watermark import p_value
 
 __all__ = [
@@ -63,7 +64,7 @@ def green_probability(p: ArrayLike, green: ArrayLike, *, bias: float) -> Floats:
     >>> print(f"{green_probability([0.98, 0.01, 0.01], [False, True, True], bias=2.0):.4f}")
     0.1310
     """
-    p = _distribution(p)
+    p = distribution(p)
     if not bias >= 0:
         raise ValueError(f"bias must be at least 0; got {bias}")
     share = np.sum(np.where(green, p, 0), axis=-1)
@@ -119,7 +120,7 @@ def green_floor(p: ArrayLike, *, fraction: float, bias: float) -> Floats:
     >>> print(green_floor([np.full(4, 0.25), [1, 0, 0, 0]], fraction=0.5, bias=2.0).round(4))
     [0.7399 0.5   ]
     """
-    p = _distribution(p)
+    p = distribution(p)
     _check_share("fraction", fraction)
     if not bias >= 0:
         raise ValueError(f"bias must be at least 0; got {bias}")
@@ -159,8 +160,7 @@ def green_after_edits(green: float, *, fraction: float, edited: float) -> float:
     0.647
     """
     for name, value in (("green", green), ("edited", edited)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a probability in [0, 1]; got {value}")
+        check_probability(value, name)
     _check_share("fraction", fraction)
     return fraction + (1 - edited) ** 2 * (green - fraction)
 

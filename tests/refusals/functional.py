@@ -4,6 +4,7 @@ import numpy as np
 
 from primer_ref.functional import (
     as_floats,
+    as_positive,
     entropy_slope,
     log_softmax,
     softmax,
@@ -15,6 +16,8 @@ ROWS = [
     (as_floats, {"x": ["one"]}, "must hold real numbers; got entries of type <U3"),
     (as_floats, {"x": [1j]}, "must hold real numbers; got entries of type complex128"),
     (as_floats, {"x": [None]}, "must hold real numbers; got entries of type object"),
+    (as_positive, {"x": [1, 0], "name": "sizes"}, "^sizes must be positive; got 0.0$"),
+    (as_positive, {"x": np.nan, "name": "sizes"}, "^sizes must be positive; got nan$"),
     (softmax, {"s": []}, r"at least one score; got shape \(0,\)"),
     (softmax, {"s": 1.0}, r"at least one score; got shape \(\)"),
     (softmax, {"s": [0, np.nan]}, "finite largest score in every row; got nan"),
