@@ -83,9 +83,6 @@ def test_another_run_in_the_same_place_is_not_overwritten(tmp_path: Path) -> Non
         train_austen.measure(TINY, replace(RECIPE, n_steps=21), folder=tmp_path)
 
 
-@pytest.mark.skipif(
-    not (record.MEASUREMENTS / "train_austen.json").exists(), reason="the run is not measured yet"
-)
 def test_the_stored_run_is_whole() -> None:
     stored = record.load("train_austen")
     recipe = Recipe(**stored["recipe"])

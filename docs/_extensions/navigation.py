@@ -11,14 +11,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from docutils import nodes
 from sphinx import addnodes
+from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.environment.adapters.toctree import global_toctree_for_doc
 
 if TYPE_CHECKING:
-    from docutils import nodes
     from sphinx.application import Sphinx
     from sphinx.builders import Builder
-    from sphinx.builders.html import StandaloneHTMLBuilder
     from sphinx.environment import BuildEnvironment
     from sphinx.util.typing import ExtensionMetadata
 
@@ -37,17 +37,18 @@ class Titles:
 def titles_only(toc: nodes.bullet_list) -> nodes.bullet_list:
     """Keep of a page's table of contents its title and the lists of pages in it."""
     toc = toc.deepcopy()
-    for entry in toc:
-        if len(entry) > 1:
-            entry[1][:] = list(entry.findall(addnodes.toctree))
-            if not len(entry[1]):
-                entry.pop(1)
+    for entry in toc.children:
+        if isinstance(entry, nodes.list_item) and len(entry) > 1:
+            pages = list(entry.findall(addnodes.toctree))
+            del entry[1:]
+            if pages:
+                entry.append(nodes.bullet_list("", *pages))
     return toc
 
 
 def prepare(app: Sphinx, builder: Builder) -> None:
     """Take out once what no page's tree will show."""
-    if builder.format == "html":
+    if isinstance(builder, StandaloneHTMLBuilder):
         builder.titles = Titles(app.env)  # type: ignore[attr-defined]
 
 
@@ -58,11 +59,9 @@ def draw(builder: StandaloneHTMLBuilder, page: str, **options: Any) -> str:
     return builder.render_partial(tree)["fragment"]
 
 
-def offer(
-    app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: Any
-) -> None:
+def offer(app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
     """Put the quick way to draw in the place of the other, before the theme asks."""
-    if "toctree" in context and hasattr(app.builder, "titles"):
+    if "toctree" in context and isinstance(app.builder, StandaloneHTMLBuilder):
         context["toctree"] = partial(draw, app.builder, page)
 
 

@@ -109,7 +109,9 @@ def sign_test(wins: int, losses: int) -> float:
 def questions_needed(
     difference: float, *, variance: float, level: float = 0.95, power: float = 0.8
 ) -> float:
-    r"""Find the sample size that shows a difference, :math:`(z_{\alpha/2}+z_\beta)^2\sigma^2/\delta^2`.
+    r"""Find the sample size that shows a difference.
+
+    .. math:: (z_{\alpha/2} + z_\beta)^2\, \sigma^2 / \delta^2
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,8 +108,7 @@ def bradley_terry_loss(chosen: ArrayLike, rejected: ArrayLike) -> Floats:
     0.5032
     """
     chosen, rejected = _pairs(chosen, rejected)
-    value: Floats = np.sum(softplus(rejected - chosen)) / chosen.size
-    return value
+    return cast("Floats", np.sum(softplus(rejected - chosen)) / chosen.size)
 
 
 def bradley_terry_gradient(chosen: ArrayLike, rejected: ArrayLike) -> Floats:

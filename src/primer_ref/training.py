@@ -335,8 +335,7 @@ def train(run: Run, tokens: ArrayLike) -> Iterator[tuple[Run, Record]]:
     Raises
     ------
     ValueError
-        If the text is no longer than a window, tokens are not in the vocabulary, or a gradient is
-        not finite.
+        If tokens are too few or not in the vocabulary, or a gradient is not finite.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the comparisons with other libraries share: a tolerance to keep and a row to leave behind."""
+"""What the comparisons with other libraries share: a tolerance to keep, a row to leave behind."""
 
 from __future__ import annotations
 
