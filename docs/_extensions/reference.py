@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sphinx.pycode import ModuleAnalyzer
 
 if TYPE_CHECKING:
+    from docutils import nodes
     from sphinx.application import Sphinx
     from sphinx.util.typing import ExtensionMetadata
 
@@ -29,7 +30,18 @@ def add_table(
         lines += [".. autosummary::", "   :nosignatures:", "", *table, ""]
 
 
+def adopt(_app: Sphinx, doctree: nodes.document) -> None:
+    """Make every node one of the page's own document.
+
+    The nodes of an ``{eval-rst}`` block keep hold of the document that they were parsed in, and
+    with it of the whole environment: megabytes, written and read again with every page.
+    """
+    for node in doctree.findall():
+        node.document = doctree
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Register the table."""
+    """Register the table, and what keeps pages small."""
     app.connect("autodoc-process-docstring", add_table)
+    app.connect("doctree-read", adopt)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
