@@ -31,11 +31,40 @@ def test_list_and_computations_belong_together() -> None:
     [
         ("ch01-shannon-zipf-1182", "bits per word", 9.13533721589),
         ("ch01-makemore-notebook-stale", "loss", 2.45457682012),
+        ("ch02-gpt2m-lora-354.92", "millions", 354.823168),
+        ("ch02-vaswani-params", "base", 63.082496),
+        ("ch02-vaswani-params", "big", 214.245376),
+        ("ch07-flash-gflops", "GFLOP", 824.633720832),
+        ("ch07-lora-gpt2", "gpt2-medium", 0.393216),
+        ("ch07-lora-gpt2", "gpt2-large", 0.73728),
+        ("ch08-kaplan-alphaC", "exponent", 0.052452942934),
+        ("ch08-chinchilla-A3-rounded", "4e+08", 14472299892.5),
+        ("ch08-chinchilla-A3-rounded", "6.7e+10", 7263182674460.0),
+        ("ch08-llama3-scaling-printed", "tokens", 10463652401100.0),
+        ("ch09-llama3-table4-v1-erratum", "devices", 8192),
+        ("ch09-llama3-faulty-gpu", "percent", 35.3221957041),
         ("ch11-mcnemar-exact-mlxtend", "p-value", 0.00634765625),
+        ("ch14-hf-unigram-pug-error", "p, u, g", 0.00132167152575),
+        ("ch14-hf-unigram-pug-error", "pu, g", 0.00770975056689),
     ],
 )
 def test_our_value_of_a_misprint(name: str, key: str, value: float) -> None:
-    assert published.recompute(name)[key] == pytest.approx([value], abs=1e-10)
+    assert published.recompute(name)[key] == pytest.approx([value], rel=1e-9)
+
+
+def test_every_misprint_has_its_value_here() -> None:
+    misprints = {entry.id for entry in LIST if entry.kind != "golden"}
+    mark = test_our_value_of_a_misprint.pytestmark[0]  # type: ignore[attr-defined]
+    assert {name for name, _, _ in mark.args[1]} | {"ch09-recomputation-overhead"} == misprints
+
+
+def test_the_printed_overhead_of_recomputation_is_the_share_of_what_is_recomputed() -> None:
+    for name, n_tokens, width in (("GPT-3", 2048, 12_288), ("MT-NLG", 2048, 20_480)):
+        ours = published.recompute("ch09-recomputation-overhead")[name][0]
+        forward, whole = 4 * n_tokens * width, 3 * (24 * width**2 + 4 * n_tokens * width)
+        assert ours == pytest.approx(100 * forward / whole)
+    shares = [100 * 2048 / (6 * width + 2048) for width in (12_288, 20_480)]
+    assert shares == pytest.approx([2.7, 1.6], abs=0.05)
 
 
 def test_what_the_note_on_zipf_says() -> None:

@@ -18,37 +18,6 @@ from primer_ref.tokenizer import BPETokenizer, byte_characters, split_words
 BYTES = byte_characters()
 
 
-# The merges of GPT-2 that can take part in the texts below, with the numbers of what they make:
-# all those in its file vocab.bpe (sha256 1ce16647…) whose token occurs in one of their pieces.
-GPT2 = {
-    258: "h e", 266: "Ġ w", 273: "o r", 297: "l l", 335: "l d", 405: "0 0", 417: "e l",
-    476: "Ġw or", 695: "e ll", 830: "00 0", 995: "Ġwor ld", 1544: "H e", 1764: "or ld",
-    2388: "00 00", 2978: "he l", 5439: "l o", 6894: "w orld", 8269: "0000 0000",
-    10535: "0000 00", 11109: "ell o", 12621: "H el", 12758: "he ll", 15496: "H ello",
-    18798: "ll o", 20483: "00 000", 21638: "w o", 24486: "Ġw o", 24598: "0000 000",
-    25645: "00000000 00000000", 28254: "H ell", 31373: "hell o", 45895: "r l",
-}  # fmt: skip
-
-
-def gpt2_numbers(tokenizer: BPETokenizer, piece: str) -> list[int]:
-    """Encode one piece, cut by nothing, and write it in GPT-2's numbers."""
-    number = {token: i for i, token in enumerate(sorted(BYTES))}
-    number |= {merge.replace(" ", ""): i for i, merge in GPT2.items()}
-    return [number[tokenizer.tokens[i]] for i in tokenizer._merge(piece)]
-
-
-def test_numbers_that_gpt2_is_tested_on() -> None:
-    tokenizer = BPETokenizer.from_merges(list(GPT2.values()))
-    pieces = {"hello": [31373], " world": [995], "Hello": [15496], ",": [11], "!": [0]}
-    for piece, numbers in pieces.items():
-        assert gpt2_numbers(tokenizer, piece) == numbers
-    zeros = [15, 405, 830, 2388, 20483, 10535, 24598, 8269]
-    expected = [[n] for n in zeros] + [[8269, n] for n in zeros[1:7]] + [[25645]]
-    expected[8:9] = [[10535, 830], [8269, 405]]  # nine are 6 + 3: the earliest merges, not 8 + 1
-    expected += [[8269, 10535, 830]]
-    assert [gpt2_numbers(tokenizer, "0" * n) for n in range(1, 18)] == expected
-
-
 def test_byte_characters_are_printable_and_different() -> None:
     assert len(set(BYTES)) == 256
     assert (ord(BYTES[ord(" ")]), ord(BYTES[ord("\n")])) == (288, 266)
