@@ -171,7 +171,7 @@ def test_every_public_name_is_in_the_reference(built_book: Path) -> None:
         inventory = InventoryFile.load(file, "", lambda base, target: base + target)
     documented = {name for kind, names in inventory.items() if kind[:3] == "py:" for name in names}
     package = Path(primer_ref.__file__).parent
-    modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    modules = {path.stem for path in package.glob("*.py") if not path.stem.startswith("__")}
     assert {f"primer_ref.{module}" for module in modules} <= documented
     public = {
         f"primer_ref.{module}.{name}"
