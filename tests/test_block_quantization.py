@@ -118,3 +118,16 @@ def test_blocks_without_spread_are_kept(quantize: Quantize, bound: Bound) -> Non
     np.testing.assert_allclose(quantize(np.full(32, 0.75)).decode(), 0.75, rtol=1e-3)
     tiny = np.full(32, 1e-44)  # too small for a reciprocal in single precision
     assert np.all(errors(quantize, tiny) <= bound(tiny))
+
+
+def test_the_bound_of_q8_0_is_met_halfway_between_two_codes() -> None:
+    x = np.zeros(32)
+    x[:2] = 127, 0.5  # the step is 1, exactly
+    error = np.abs(quantize_q8_0(x).decode() - x).max()
+    assert error == 0.5 <= q8_0_error_bound(x)[0] < 0.6
+
+
+@pytest.mark.parametrize("bound", [bound for _, bound in LAYOUTS])
+def test_a_block_is_bounded_by_itself(bound: Bound) -> None:
+    x = np.random.default_rng(3).normal(size=64) * np.repeat([1.0, 50.0], 32)
+    np.testing.assert_array_equal(bound(x), [*bound(x[:32]), *bound(x[32:])])

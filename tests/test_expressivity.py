@@ -79,6 +79,7 @@ def test_regions_of_lines_by_brute_force() -> None:
 
 def test_published_counts() -> None:
     assert montufar_lower_bound([4, 4, 4], 2) == 176
+    assert montufar_lower_bound([6, 6], 2) == 3**2 * 22  # three folds in each of two directions
     assert arrangement_regions(12, 2) == 79
     # One input: folds multiply, and the sawtooth's widths of two give its pieces and one half more.
     assert montufar_lower_bound([2] * 5, 1) == 2**4 * 3

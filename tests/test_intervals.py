@@ -132,3 +132,9 @@ def test_bootstrap_of_a_median_covers_about_as_often_as_it_says() -> None:
         for _ in range(300)
     ]
     assert 0.9 <= np.mean([found.low <= 0 <= found.high for found in intervals]) <= 0.99
+
+
+def test_one_resample_is_enough_to_draw() -> None:
+    rng = np.random.default_rng(8)
+    found = bootstrap_interval([1.0, 2.0], np.mean, rng=rng, n_resamples=1)
+    assert found.low == found.high

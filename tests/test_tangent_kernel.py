@@ -129,3 +129,8 @@ def test_the_change_that_fits_the_data_becomes_linear_as_the_width_grows() -> No
     # The change keeps its size, while the weights' own size grows with the root of the width.
     by_width = np.mean(np.reshape(sizes, (4, 10)), axis=1)
     assert by_width.max() / by_width.min() < 1.5
+
+
+def test_the_smallest_network_has_one_unit_and_one_input() -> None:
+    weights = draw_two_layer(1, 1, rng=np.random.default_rng(0))
+    assert two_layer([[0.0]], weights) == 0

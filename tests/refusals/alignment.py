@@ -70,6 +70,7 @@ ROWS = [
     (kto_loss, KTO | {"desirable": [1]}, r"one truth value an answer; got shape \(1,\) of int64"),
     (kto_loss, KTO | {"desirable": [True, True]}, r"got shape \(2,\) of bool"),
     (kto_loss, KTO | {"reference_point": -0.1}, "reference_point must be finite, not negative"),
+    (kto_loss, KTO | {"reference_point": np.inf}, "reference_point must be finite"),
     (kto_loss, KTO | {"log_policy": [0.5]}, "got 0.5: is it a probability?"),
     (kto_loss, KTO | {"beta": 0}, "beta must be positive"),
     (simpo_loss, SIMPO | {"chosen_lengths": [0]}, r"one length an answer, at least 1; got \[0\]"),

@@ -60,6 +60,7 @@ ROWS = [
     (fit_temperature, {"logits": np.zeros((0, 2)), "targets": []}, "for 0 rows"),
     (conformal_threshold, {"scores": [], "level": 0.9}, "a row of numbers"),
     (conformal_threshold, {"scores": [np.nan], "level": 0.9}, "a row of numbers"),
+    (conformal_threshold, {"scores": [1], "level": 0}, "level must be between 0 and 1; got 0"),
     (conformal_threshold, {"scores": [1], "level": 1.0}, "level must be between 0 and 1; got 1.0"),
     (conformal_sets, {"logits": [[0]], "threshold": math.nan}, "threshold must be a number"),
     (conformal_sets, {"logits": [[np.nan, 0]], "threshold": 1}, "finite largest score"),

@@ -15,6 +15,7 @@ from primer_ref.evaluation import (
 
 ROWS = [
     (paired_difference, {"a": [1, 0], "b": [1, 0, 1]}, "same questions; got 2 and 3"),
+    (paired_difference, {"a": [1, 0], "b": [1]}, "b must be a row of at least 2 scores"),
     (paired_difference, {"a": [1], "b": [1]}, "a must be a row of at least 2 scores"),
     (sign_test, {"wins": 0, "losses": 0}, "one above; got 0, 0"),
     (sign_test, {"wins": -1, "losses": 3}, "at least 0.* got -1, 3"),
@@ -34,6 +35,11 @@ ROWS = [
         corrected_rate,
         {"observed": 1.2, "sensitivity": 1, "specificity": 1},
         r"observed must be in \[0, 1\]; got 1.2",
+    ),
+    (
+        corrected_rate,
+        {"observed": 0.5, "sensitivity": 0.5, "specificity": -1},
+        r"^specificity must be in \[0, 1\]; got -1",
     ),
     (
         corrected_rate,

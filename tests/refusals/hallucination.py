@@ -33,6 +33,11 @@ ROWS = [
     ),
     (
         validity_bound,
+        {"classification_error": 0.1, "valid": -1, "errors": 2, "miscalibration": 0},
+        "^valid must be at least 0; got -1",
+    ),
+    (
+        validity_bound,
         {"classification_error": 0.1, "valid": 1, "errors": 0, "miscalibration": 0},
         "errors must be at least 1; got 0",
     ),

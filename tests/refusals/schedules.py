@@ -35,6 +35,7 @@ ROWS = [
     (critical_batch_tokens, {"loss": 0.0}, "must be positive; got 0.0"),
     (critical_batch_tokens, {"loss": np.nan}, "must be positive; got nan"),
     (critical_batch_tokens, {"loss": 1.0, "exponent": 0.0}, "must be positive; got 1.0"),
+    (linear_rate, {"rate": 1.0, "batch": 1, "base": 0}, "sizes must be positive; got 1 and 0"),
     (linear_rate, {"rate": 1.0, "batch": 0, "base": 1}, "sizes must be positive; got 0 and 1"),
     (square_root_rate, {"rate": 1.0, "batch": 1, "base": -1}, "must be positive; got 1 and -1"),
     (accumulate, {"parts": []}, r"each of at least one token; got \[\]"),

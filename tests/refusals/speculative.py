@@ -35,6 +35,7 @@ ROWS = [
     (expected_tokens, {"alpha": 1.5, "gamma": 2}, r"alpha must be a probability in \[0, 1\]"),
     (expected_tokens, {"alpha": 0.5, "gamma": -1}, "gamma must be at least 0; got -1"),
     (speedup, {"alpha": 0.5, "gamma": 1, "cost": -0.1}, "cost must be finite and at least 0"),
+    (speedup, {"alpha": 0.5, "gamma": 1, "cost": np.inf}, "at least 0; got inf"),
     (operations_factor, {"alpha": 0.5, "gamma": 1, "cost": np.nan}, "at least 0; got nan"),
     (best_gamma, {"alpha": 1, "cost": 0.1}, "alpha must be below 1 and cost above 0; got 1 and"),
     (best_gamma, {"alpha": 0.5, "cost": 0}, "alpha must be below 1 and cost above 0; got 0.5 and"),
