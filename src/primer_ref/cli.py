@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -54,8 +55,7 @@ def _text(args: argparse.Namespace) -> str:
     if args.file == "-":
         text = sys.stdin.buffer.read().decode("utf-8")
     elif args.file is not None:
-        with open(args.file, encoding="utf-8") as stream:  # noqa: PTH123 - a name as it was typed
-            text = stream.read()
+        text = Path(args.file).read_text(encoding="utf-8")
     else:
         text = args.text
     if not text:
@@ -127,8 +127,7 @@ def _shape(args: argparse.Namespace) -> PublishedModel:
             f"a model must be one of {', '.join(MODELS)}, or a file of sizes that ends in .json; "
             f"got {args.model!r}"
         )
-    with open(args.model, encoding="utf-8") as stream:  # noqa: PTH123 - a name as it was typed
-        sizes = json.load(stream)
+    sizes = json.loads(Path(args.model).read_text(encoding="utf-8"))
     if not isinstance(sizes, dict):
         raise ValueError("a file of sizes must hold one JSON object")
     style, tied = sizes.pop("style", "llama"), sizes.pop("tied", True)
