@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, cast
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from primer_ref.activations import sigmoid, softplus
 from primer_ref.checks import check_positive_finite, check_share
 from primer_ref.functional import as_floats
+from primer_ref.intervals import normal_quantile
 
 __all__ = [
     "BradleyTerryFit",
@@ -316,7 +316,7 @@ def strength_intervals(fit: BradleyTerryFit, *, confidence: float = 0.95) -> Flo
      [-0.4028 -0.0027]]
     """
     check_share(confidence, "confidence")
-    half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt(np.diag(fit.covariance))
+    half = normal_quantile(confidence) * np.sqrt(np.diag(fit.covariance))
     return np.stack([fit.strengths - half, fit.strengths + half], axis=1)
 
 
