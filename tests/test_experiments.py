@@ -59,6 +59,40 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 
 
+def test_differences_are_told_and_times_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = {"a": [1.0, 2.0], "b": "x", "machine": {"seconds": 3.0}, "gone": 1}
+    new = {"a": [1.001, 2.1], "b": "x", "machine": {"seconds": 5.0}, "c": [1]}
+    assert list(record.differences(old, new)) == [
+        "result.a[1]: 2.0 -> 2.1",
+        "result.c: None -> [1]",
+        "result.gone: 1 -> None",
+    ]
+    assert list(record.differences([1], [1, 2])) == ["result: [1] -> [1, 2]"]
+    record.save("x", old, command="", seed=None, folder=tmp_path)
+    assert capsys.readouterr().out == ""
+    record.save("x", new, command="", seed=None, folder=tmp_path)
+    assert capsys.readouterr().out.startswith("x: 3 values differ from the stored ones\n  result.a")
+
+
+def test_parts_that_are_done_are_not_measured_again(tmp_path: Path) -> None:
+    measured = []
+
+    def measure(item: int) -> dict[str, float]:
+        if len(measured) == 2:
+            raise KeyboardInterrupt
+        measured.append(item)
+        return {"third": item / 3}
+
+    with pytest.raises(KeyboardInterrupt):
+        record.parts("x", [1, 2, 3], measure, folder=tmp_path)
+    done = record.parts("x", [2, 1], measure, folder=tmp_path)
+    assert (measured, done) == ([1, 2], [{"third": 0.666667}, {"third": 0.333333}])
+    record.forget("x", folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_layout_has_a_line_for_each_list_of_values() -> None:
     value = {"rows": [[1, 2], [3]], "empty": {}, "none": [], "of": [{"a": 1}]}
     lines = [

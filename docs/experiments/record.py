@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,8 +24,11 @@ import numpy as np
 
 import primer_ref
 
-MEASUREMENTS = Path(__file__).parent.parent / "measurements"
+DOCS = Path(__file__).parents[1]
+MEASUREMENTS = DOCS / "measurements"
+PARTS = DOCS.parent / "build" / "experiments"
 DIGITS = 6
+TOLERANCE = 2e-3  # relative, or absolute below 1: two machines agree on float32 results to less
 
 Item = TypeVar("Item")
 
@@ -73,14 +78,32 @@ def save(
     if model is not None:
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
         provenance["model"] = {"file": model.name, "sha256": digest}
-    text = to_json({"provenance": provenance, "result": plain(result)}) + "\n"
-    folder.mkdir(exist_ok=True)
+    found = plain(result)
     path = folder / f"{name}.json"
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+    if path.exists():
+        changes = list(differences(load(name, folder=folder), found))
+        print(f"{name}: {len(changes)} values differ from the stored ones")
+        for change in changes[:20]:
+            print(f"  {change}")
+    write(path, to_json({"provenance": provenance, "result": found}) + "\n")
+    return path
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : str
+        What it shall hold.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
         file.write(text)
     Path(file.name).chmod(0o644)  # temporary files are private
     Path(file.name).replace(path)
-    return path
 
 
 def load(name: str, *, folder: Path = MEASUREMENTS) -> dict[str, Any]:
@@ -101,6 +124,90 @@ def load(name: str, *, folder: Path = MEASUREMENTS) -> dict[str, Any]:
     stored = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     result: dict[str, Any] = stored["result"]
     return result
+
+
+def differences(old: Any, new: Any, place: str = "result") -> Iterator[str]:
+    """Say where two results differ by more than two machines would.
+
+    Parameters
+    ----------
+    old, new : object
+        What :func:`plain` returns. Mappings named ``machine`` hold times and are passed over.
+    place : str
+        Name of the whole.
+
+    Yields
+    ------
+    str
+        A place, and the two values there.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted((old.keys() | new.keys()) - {"machine"}):
+            yield from differences(old.get(key), new.get(key), f"{place}.{key}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from differences(one, other, f"{place}[{number}]")
+    elif not _alike(old, new):
+        yield f"{place}: {old!r:.60} -> {new!r:.60}"
+
+
+def _alike(old: Any, new: Any) -> bool:
+    numbers = isinstance(old, (int, float)) and isinstance(new, (int, float))
+    return math.isclose(old, new, rel_tol=TOLERANCE, abs_tol=TOLERANCE) if numbers else old == new
+
+
+def parts(
+    name: str, items: Sequence[Item], measure: Callable[[Item], Any], *, folder: Path = PARTS
+) -> list[Any]:
+    """Measure item by item, and keep what is done, so that an interrupted run goes on there.
+
+    Parameters
+    ----------
+    name : str
+        Name of the measurement, or of a part of it.
+    items : sequence
+        What to measure; their ``str`` must differ.
+    measure : callable
+        Measures one item; the result must not depend on the others.
+    folder : Path
+        Where results are kept, apart for every state of the package's and the experiments' code.
+
+    Returns
+    -------
+    list
+        The results, as :func:`plain` returns them.
+    """
+    place = folder / f"{name}-{_code()}"
+    results = []
+    for item in progress(items, name):
+        path = place / f"{hashlib.sha256(str(item).encode()).hexdigest()[:16]}.json"
+        if not path.exists():
+            write(path, json.dumps(plain(measure(item)), allow_nan=False))
+        results.append(json.loads(path.read_text(encoding="utf-8")))
+    return results
+
+
+def _code() -> str:
+    """Digest of the package and of the experiments."""
+    digest = hashlib.sha256()
+    for root in (Path(primer_ref.__file__).parent, Path(__file__).parent):
+        for path in sorted(root.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def forget(name: str, *, folder: Path = PARTS) -> None:
+    """Throw away what :func:`parts` has kept under a name.
+
+    Parameters
+    ----------
+    name : str
+        Name that was given there.
+    folder : Path
+        Where results are kept.
+    """
+    for place in folder.glob(f"{name}-*"):
+        shutil.rmtree(place)
 
 
 def plain(value: Any) -> Any:
