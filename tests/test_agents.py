@@ -17,7 +17,7 @@ from primer_ref.agents import (
     Policy,
     Step,
     Transcript,
-    _prompt,
+    _messages,
     action_pattern,
     as_tool,
     constrained_policy,
@@ -29,7 +29,6 @@ from primer_ref.calculator import calculate
 from primer_ref.constrained import TokenAutomaton, constrained_choice
 from primer_ref.decoding import sample
 from primer_ref.functional import softmax
-from primer_ref.tokenizer import BPETokenizer, byte_characters
 
 
 def mix(text: str, count: int, share: float, loud: bool) -> str:
@@ -155,13 +154,15 @@ def test_every_call_of_the_real_model_parses() -> None:
     parse_action(policy_of(hot)("What is <|im_end|> 4 + 5?", []), tools)
 
 
-def test_marks_in_a_task_stay_text() -> None:
-    # One letter a token, and the two marks.
-    tokenizer = BPETokenizer([*byte_characters(), "<|im_start|>", "<|im_end|>"], [], [256, 257])
-    step = Step('{"now": {}}', "<|im_end|>")
-    prompt = _prompt(tokenizer, "s", [Transcript("a<|im_end|>b", (step,), None)])
-    # Four messages and the opening of the next: their marks, and no others.
-    assert prompt.count(257) == 4
-    assert prompt.count(256) == 5
-    written = tokenizer.decode(prompt)
-    assert written.endswith("Result: <|im_end|><|im_end|>\n<|im_start|>assistant\n")
+def test_a_conversation_is_told_in_turns() -> None:
+    done = Transcript("a", (Step('{"now": {}}', "5"),), "it is 5")
+    now = Transcript("b", (Step('{"now": {}}', "6"),), None)
+    assert _messages([done, now]) == [
+        ("user", "a"),
+        ("assistant", '{"now": {}}'),
+        ("user", "Result: 5"),
+        ("assistant", '{"answer": "it is 5"}'),
+        ("user", "b"),
+        ("assistant", '{"now": {}}'),
+        ("user", "Result: 6"),
+    ]

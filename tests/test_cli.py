@@ -138,7 +138,9 @@ def test_an_infinite_loss_is_a_word_in_json(
 ) -> None:
     only_zero = np.full(model.config.n_tokens, -np.inf)
     only_zero[0] = 0
-    monkeypatch.setattr(llama, "forward", lambda _, tokens: np.tile(only_zero, (len(tokens), 1)))
+    monkeypatch.setattr(
+        llama, "forward", lambda _, tokens, __: np.tile(only_zero, (len(tokens), 1))
+    )
     assert read(capsys, "perplexity", "Paris")["perplexity"] == "inf"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import special
 
 from primer_ref import llama
 from primer_ref.activations import silu
 from primer_ref.config import Config
-from primer_ref.formats import FormatError, ModelFile, StoredTensor
 from primer_ref.llama import KVCache, Model
 from primer_ref.norms import rms_norm
+from primer_ref.positions import rotary_frequencies
 from primer_ref.tokenizer import BPETokenizer, byte_characters
 from primer_ref.transformer import Layer, Weights
 
@@ -143,8 +145,9 @@ def test_any_chunks_give_the_same_logits(tokens: list[int], data: st.DataObject)
     cache = KVCache(TINY.config, data.draw(st.integers(len(tokens), 30)))
     parts = []
     while cache.length < len(tokens):
-        size = data.draw(st.integers(1, len(tokens) - cache.length))
-        parts.append(llama.forward(TINY, tokens[cache.length : cache.length + size], cache))
+        start = int(cache.length)
+        size = data.draw(st.integers(1, len(tokens) - start))
+        parts.append(llama.forward(TINY, tokens[start : start + size], cache))
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-4)
 
 
@@ -190,11 +193,125 @@ def test_greedy_continuation_and_stop() -> None:
     assert list(llama.generate(TINY, tokens, np.argmax, limit=0)) == []
 
 
+# --- Batches -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_sequences_of_a_batch_do_not_see_one_another(data: st.DataObject) -> None:
+    """Rows of any lengths, each fed in pieces of its own, get what they get alone."""
+    n = data.draw(st.integers(1, 4))
+    token = st.integers(0, 255)
+    texts = [data.draw(st.lists(token, min_size=1, max_size=9)) for _ in range(n)]
+    cache = KVCache(TINY.config, 14, (n,))
+    for row, text in enumerate(texts):
+        llama.forward(TINY, text, cache.of(row))
+    assert cache.length.tolist() == [len(text) for text in texts]
+    size = data.draw(st.integers(1, 5))
+    more = data.draw(
+        st.lists(st.lists(token, min_size=size, max_size=size), min_size=n, max_size=n)
+    )
+    together = llama.forward(TINY, more, cache)
+    for row, text in enumerate(texts):
+        alone = llama.forward(TINY, text + more[row])[len(text) :]
+        np.testing.assert_allclose(together[row], alone, atol=1e-4)
+    np.testing.assert_array_equal(cache.length, [len(text) + size for text in texts])
+
+
+def test_a_batch_needs_its_own_cache() -> None:
+    with pytest.raises(ValueError, match=r"as many sequences; got shapes \(2,\) and \(\)"):
+        llama.forward(TINY, [[1], [2]], KVCache(TINY.config, 3))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 255), min_size=1, max_size=6), max_size=7),
+    st.integers(1, 4),
+    st.integers(0, 5),
+    st.sets(st.integers(0, 255), max_size=120),
+)
+def test_a_batch_writes_what_each_prompt_gets_alone(
+    prompts: list[list[int]], slots: int, limit: int, stop: set[int]
+) -> None:
+    made: list[list[int]] = [[] for _ in prompts]
+
+    def draw(seed: int) -> Callable[[NDArray[Any]], int]:
+        rng = np.random.default_rng(seed)
+        return lambda logits: int((logits + 2 * rng.gumbel(size=256)).argmax())
+
+    choosers = [draw(number) for number in range(len(prompts))]
+    for number, token in llama.generate_batch(
+        TINY,
+        prompts,
+        lambda number, logits: choosers[number](logits),
+        limit=limit,
+        stop=list(stop),
+        slots=slots,
+    ):
+        made[number].append(token)
+    alone = [
+        list(llama.generate(TINY, prompt, draw(number), limit=limit, stop=list(stop)))
+        for number, prompt in enumerate(prompts)
+    ]
+    assert made == alone
+
+
+def test_a_batch_is_never_larger_than_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def forward(model: Model, tokens: Any, cache: KVCache, *, last: bool) -> NDArray[Any]:
+        sizes.append(len(tokens) if np.ndim(tokens) == 2 else 1)
+        return real_forward(model, tokens, cache, last=last)
+
+    real_forward = llama.forward
+    monkeypatch.setattr(llama, "forward", forward)
+    made = list(
+        llama.generate_batch(
+            TINY, [[1]] * 5, lambda _, logits: int(logits.argmax()), limit=3, slots=2
+        )
+    )
+    assert len(made) == 15
+    assert max(sizes) == 2
+    assert sizes.count(2) == 4  # two pairs of prompts, two steps each after the first
+
+
+# --- Scores, positions --------------------------------------------------------------------------
+
+
+def test_a_long_prompt_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = llama.forward(TINY, TOKENS)
+    monkeypatch.setattr(llama, "PIECE", 3)
+    np.testing.assert_allclose(llama.forward(TINY, TOKENS, last=True), whole[-1], atol=1e-4)
+    cache = KVCache(TINY.config, 10)
+    llama.forward(TINY, TOKENS[:2], cache)
+    after = llama.forward(TINY, TOKENS[2:], cache, last=True)
+    np.testing.assert_allclose(after, whole[-1], atol=1e-4)
+    p = special.log_softmax(whole.astype(float), axis=-1)
+    expected = [p[t, TOKENS[t + 1]] for t in range(7)]
+    np.testing.assert_allclose(llama.log_probabilities(TINY, TOKENS), expected, atol=1e-5)
+
+
+def test_log_probabilities_need_something_to_predict() -> None:
+    with pytest.raises(ValueError, match=r"at least 2, .*; got 1"):
+        llama.log_probabilities(TINY, [3])
+
+
+def test_other_frequencies_are_other_positions() -> None:
+    """At half the frequencies, position 2t is what position t was."""
+    theta = rotary_frequencies(4, base=100.0)
+    slow = replace(TINY, frequencies=theta / 2)
+    assert not np.allclose(llama.forward(slow, TOKENS), llama.forward(TINY, TOKENS), atol=1e-2)
+    same = replace(TINY, frequencies=theta)
+    np.testing.assert_array_equal(llama.forward(same, TOKENS), llama.forward(TINY, TOKENS))
+    at_six = llama.trace(slow, TOKENS).queries[0, :, 6]
+    at_three = llama.trace(TINY, [1, 1, 1, TOKENS[6]]).queries[0, :, 3]
+    np.testing.assert_allclose(at_six, at_three, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
         ([], "at least one integer"),
-        ([[1]], r"one sequence; got shape \(1, 1\)"),
         ([1.0], "of float64"),
         ([0, 256], "from 0 to 255; got 256"),
         ([0, -1], "from 0 to 255; got -1"),
@@ -220,102 +337,7 @@ def test_config_is_checked(change: dict[str, Any], message: str) -> None:
         Config(**{**SIZES, **change})
 
 
-# --- Files -----------------------------------------------------------------------------------
-
-
-def parts_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Metadata and tensors of a model, as a GGUF file has them."""
-    c = model.config
-    metadata: dict[str, Any] = {
-        "general.architecture": "llama",
-        "llama.block_count": c.n_layers,
-        "llama.embedding_length": c.width,
-        "llama.attention.head_count": c.n_heads,
-        "llama.attention.head_count_kv": c.n_kv_heads,
-        "llama.rope.dimension_count": c.head_size,
-        "llama.feed_forward_length": c.hidden,
-        "llama.vocab_size": c.n_tokens,
-        "llama.context_length": c.context,
-        "llama.rope.freq_base": c.rope_base,
-        "llama.attention.layer_norm_rms_epsilon": c.eps,
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "smollm",
-        "tokenizer.ggml.tokens": list(model.tokenizer.tokens),
-        "tokenizer.ggml.merges": [],
-        "tokenizer.ggml.token_type": [3] + [1] * 255,
-    }
-    learned = model.weights
-    tensors = {"token_embd.weight": learned.embedding, "output_norm.weight": learned.norm}
-    for number, layer in enumerate(learned.layers):
-        split = {
-            "attn_q": layer.qkv[:, :24],
-            "attn_k": layer.qkv[:, 24:32],
-            "attn_v": layer.qkv[:, 32:],
-            "attn_output": layer.output,
-            "ffn_gate": layer.gate_up[:, :10],
-            "ffn_up": layer.gate_up[:, 10:],
-            "ffn_down": layer.down,
-            "attn_norm": layer.attention_norm,
-            "ffn_norm": layer.hidden_norm,
-        }
-        tensors |= {f"blk.{number}.{name}.weight": array.T for name, array in split.items()}
-    return metadata, tensors
-
-
-@pytest.fixture
-def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Have a file read as the given metadata and tensors."""
-
-    def write(metadata: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Path:
-        stored = {
-            name: StoredTensor(name, "F32", a.shape, np.frombuffer(a.tobytes(), np.uint8))
-            for name, a in tensors.items()
-        }
-        monkeypatch.setattr(llama, "read_gguf", lambda _: ModelFile(metadata, stored))
-        path = tmp_path / "tiny.gguf"
-        path.touch()
-        return path
-
-    return write
-
-
-def test_load(save: Callable[..., Path]) -> None:
-    model = llama.load(save(*parts_of(TINY)))
-    assert model.config == TINY.config
-    assert model.tokenizer.specials == {byte_characters()[0]: 0}
-    np.testing.assert_allclose(llama.forward(model, TOKENS), llama.forward(TINY, TOKENS), atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("general.architecture", "gpt2", "architecture 'llama'; got 'gpt2'"),
-        ("llama.block_count", "two", "llama.block_count must be of type int; got 'two'"),
-        ("llama.block_count", 2.0, "llama.block_count must be of type int; got 2.0"),
-        ("llama.block_count", None, "llama.block_count must be of type int; got None"),
-        ("llama.rope.freq_base", 100, "llama.rope.freq_base must be of type float; got 100"),
-        ("tokenizer.ggml.merges", None, "tokenizer.ggml.merges must be a list; got None"),
-        ("llama.block_count", 3, "blk.2.attn_norm.weight of shape .24,.; got none"),
-        ("llama.feed_forward_length", 12, r"of shape \(12, 24\); got \(10, 24\)"),
-        ("llama.rope.dimension_count", 2, "all of a head must be turned"),
-        ("llama.attention.head_count_kv", 4, "multiple of n_kv_heads"),
-        ("tokenizer.ggml.pre", "llama-bpe", "tokenizer must be"),
-    ],
-)
-def test_load_checks_the_metadata(
-    save: Callable[..., Path], key: str, value: Any, message: str
-) -> None:
-    metadata, tensors = parts_of(TINY)
-    metadata[key] = value
-    path = save({k: v for k, v in metadata.items() if v is not None}, tensors)
-    with pytest.raises(ValueError, match=message):
-        llama.load(path)
-
-
-def test_load_refuses_a_matrix_of_its_own_for_the_logits(save: Callable[..., Path]) -> None:
-    metadata, tensors = parts_of(TINY)
-    with pytest.raises(FormatError, match="must be one matrix"):
-        llama.load(save(metadata, tensors | {"output.weight": TINY.weights.embedding}))
+# --- Finding a model --------------------------------------------------------------------------
 
 
 def test_find_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +345,7 @@ def test_find_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.touch()
     monkeypatch.setenv("PRIMER_REF_MODEL", str(tmp_path / "b.gguf"))
     assert llama.find_model(file) == file
-    with pytest.raises(FileNotFoundError, match=r"a model must be a file; got .*b\.gguf"):
+    with pytest.raises(FileNotFoundError, match=r"must be a file or folder; got .*b\.gguf"):
         llama.find_model()
     monkeypatch.setenv("PRIMER_REF_MODEL", str(file))
     assert llama.find_model() == file
@@ -357,6 +379,19 @@ def test_real_cache(real: Model) -> None:
     parts += [llama.forward(real, [token], cache) for token in tokens[5:]]
     whole = llama.forward(real, tokens)
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-3)
+
+
+@pytest.mark.model
+def test_a_real_batch(real: Model) -> None:
+    texts = ["The capital of France is", "One, two, three,", "def add(a, b):\n    return"]
+    prompts = [real.tokenizer.encode(text) for text in texts]
+    made: list[list[int]] = [[], [], []]
+    for number, token in llama.generate_batch(
+        real, prompts, lambda _, logits: int(logits.argmax()), limit=5, slots=2
+    ):
+        made[number].append(token)
+    alone = [list(llama.generate(real, prompt, np.argmax, limit=5)) for prompt in prompts]
+    assert made == alone
 
 
 @pytest.mark.model

@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 
 
 trees = st.recursive(
-    st.floats(-9, 9),
+    st.floats(-9, 9) | st.none(),
     lambda branch: (
         st.lists(branch, max_size=3)
         | st.lists(branch, max_size=3).map(tuple)

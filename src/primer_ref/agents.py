@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primer_ref.automata import compile_pattern
+from primer_ref.chat import chat_prompt
 from primer_ref.constrained import (
     JSON_STRING,
     TokenAutomaton,
@@ -26,7 +27,6 @@ from primer_ref.constrained import (
     vocabulary_bytes,
 )
 from primer_ref.llama import Model, generate
-from primer_ref.tokenizer import BPETokenizer
 
 __all__ = [
     "Answer",
@@ -397,25 +397,21 @@ def constrained_policy(
 
     def policy(task: str, steps: Sequence[Step]) -> str:
         now = Transcript(task, tuple(steps), None)
-        prompt = _prompt(model.tokenizer, system, [*examples, now])
+        messages = [("system", system), *_messages([*examples, now])]
+        prompt = chat_prompt(model.tokenizer, messages)
         pick = constrained_choice(tokens, choose, budget=budget)
         return model.tokenizer.decode(generate(model, prompt, pick, limit=budget + 1, stop=[end]))
 
     return policy
 
 
-def _prompt(tokenizer: BPETokenizer, system: str, conversations: Sequence[Transcript]) -> list[int]:
-    """Write conversations as tokens, up to where the model's next turn in the last one begins."""
-    messages = [("system", system)]
+def _messages(conversations: Sequence[Transcript]) -> list[tuple[str, str]]:
+    """Write conversations as what the user and the assistant say in turn."""
+    messages = []
     for conversation in conversations:
         messages.append(("user", conversation.task))
         for step in conversation.steps:
             messages += [("assistant", step.text), ("user", f"Result: {step.observation}")]
         if conversation.answer is not None:
             messages.append(("assistant", json.dumps({"answer": conversation.answer})))
-    prompt: list[int] = []
-    for role, text in messages:
-        prompt += tokenizer.encode(f"<|im_start|>{role}\n", specials=True)
-        prompt += tokenizer.encode(text)
-        prompt += tokenizer.encode("<|im_end|>\n", specials=True)
-    return prompt + tokenizer.encode("<|im_start|>assistant\n", specials=True)
+    return messages

@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from primer_ref import __version__, llama
 from primer_ref.budget import Plan, budget
+from primer_ref.chat import chat_prompt
 from primer_ref.config import Config
 from primer_ref.decoding import min_p, sample, top_k, top_p
 from primer_ref.energy import Interval
 from primer_ref.evaluation import strided_windows
-from primer_ref.functional import log_softmax, softmax
+from primer_ref.functional import softmax
 from primer_ref.information import bits_per_byte, perplexity
 from primer_ref.parameters import MODELS, PublishedModel, gpt_parameters, llama_parameters
 from primer_ref.roofline import DEVICES
@@ -183,9 +184,10 @@ def _score(
     sequence = [model.tokenizer.specials[START], *numbers]
     found = np.empty(len(sequence))
     for start, first, end in strided_windows(len(sequence), context=context, stride=stride):
-        log_p = log_softmax(llama.forward(model, sequence[start:end]).astype(np.float64))
-        predicted = np.arange(max(first, start + 1), end)
-        found[predicted] = log_p[predicted - start - 1, np.array(sequence)[predicted]]
+        predicted = max(first, start + 1)
+        found[predicted:end] = llama.log_probabilities(model, sequence[start:end])[
+            predicted - start - 1 :
+        ]
         _progress(end, len(sequence), sys.stderr)
     return found[1:]
 
@@ -268,7 +270,10 @@ def _generate(args: argparse.Namespace) -> Report:
     choose = _chooser(args)
     model = llama.load()
     tokenizer = model.tokenizer
-    prompt = tokenizer.encode(text, specials=args.specials)
+    if args.chat:
+        prompt = chat_prompt(tokenizer, [("user", text)])
+    else:
+        prompt = tokenizer.encode(text, specials=args.specials)
     if args.limit < 1 or len(prompt) + args.limit > model.config.context:
         raise ValueError(
             "limit must be at least 1 and with the prompt fit the context; "
@@ -277,7 +282,7 @@ def _generate(args: argparse.Namespace) -> Report:
     # A character may be spread over tokens: what is not complete yet waits for the next one.
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     shown = not args.json
-    if shown:
+    if shown and not args.chat:
         print(text, end="", flush=True)
     made: list[int] = []
     stop = list(tokenizer.specials.values())
@@ -415,7 +420,8 @@ def _parser() -> argparse.ArgumentParser:
         "Each step draws from softmax(logits / temperature), cut to the likeliest tokens if so\n"
         "wished. At temperature 0, the default, the best token is taken and nothing is drawn.\n\n"
         '  python -m primer_ref generate "The capital of France is" --limit 20\n'
-        '  python -m primer_ref generate "Once upon a time" --temperature 0.8 --top-p 0.95',
+        '  python -m primer_ref generate "Once upon a time" --temperature 0.8 --top-p 0.95\n'
+        '  python -m primer_ref generate --chat "Why is the sky blue?"',
     )
     _add_text(generating, "the text to continue")
     generating.add_argument("--limit", type=int, default=40, help="largest number of new tokens")
@@ -424,7 +430,9 @@ def _parser() -> argparse.ArgumentParser:
     generating.add_argument("--top-p", type=float, help="keep so much probability")
     generating.add_argument("--min-p", type=float, help="keep what has this share of the best")
     generating.add_argument("--seed", type=int, default=0, help="same seed, same text")
-    generating.add_argument("--specials", action="store_true", help="read marks in the prompt")
+    reading = generating.add_mutually_exclusive_group()
+    reading.add_argument("--specials", action="store_true", help="read marks in the prompt")
+    reading.add_argument("--chat", action="store_true", help="answer the text, as an assistant")
     return parser
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -86,6 +87,40 @@ class StoredTensor:
             values = encoding.decode(blocks[:, 2 * n_scales :], scales)
         return values.reshape(self.shape)
 
+    def rows(self, start: int, stop: int) -> StoredTensor:
+        """Cut out some of the rows, still encoded.
+
+        Parameters
+        ----------
+        start, stop : int
+            From which row on, and before which one to stop, along the first axis.
+
+        Returns
+        -------
+        StoredTensor
+            An array of ``stop - start`` rows over the same bytes.
+
+        Raises
+        ------
+        ValueError
+            If there are no such rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from primer_ref.formats import StoredTensor
+        >>> raw = np.arange(6, dtype=np.float32).view(np.uint8)
+        >>> StoredTensor("table", "F32", (3, 2), raw).rows(1, 3).decode().tolist()
+        [[2.0, 3.0], [4.0, 5.0]]
+        """
+        if not self.shape or not 0 <= start < stop <= self.shape[0]:
+            raise ValueError(
+                f"rows must lie in the array; got rows {start} to {stop} of shape {self.shape}"
+            )
+        size = len(self.raw) // self.shape[0]
+        raw = self.raw[start * size : stop * size]
+        return StoredTensor(self.name, self.encoding, (stop - start, *self.shape[1:]), raw)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
@@ -97,10 +132,29 @@ class ModelFile:
         Hyperparameters and, in GGUF, the vocabulary.
     tensors : mapping of str to StoredTensor
         The arrays, by name.
+    mapping : mmap, optional
+        The bytes of the file that the tensors are views of.
     """
 
     metadata: Mapping[str, Any]
     tensors: Mapping[str, StoredTensor]
+    mapping: mmap.mmap | None = None
+
+    def release(self) -> None:
+        """Give back the memory of the pages that were read; they are read again when needed.
+
+        Examples
+        --------
+        >>> from primer_ref.formats import read_gguf
+        >>> from primer_ref.llama import find_model
+        >>> file = read_gguf(find_model())
+        >>> before = file.tensors["output_norm.weight"].decode()
+        >>> file.release()
+        >>> bool((file.tensors["output_norm.weight"].decode() == before).all())
+        True
+        """
+        if self.mapping is not None and hasattr(self.mapping, "madvise"):
+            self.mapping.madvise(mmap.MADV_DONTNEED)
 
 
 # --- How numbers are encoded -----------------------------------------------------------------
@@ -184,10 +238,12 @@ def _slice_tensors(
     return {name: tensors[name] for name in places}
 
 
-def _map(path: str | PathLike[str]) -> Bytes:
-    if Path(path).stat().st_size == 0:  # which cannot be mapped
-        raise FormatError("a model file must have a header; got an empty file")
-    return np.asarray(np.memmap(path, np.uint8, mode="r"))
+def _map(path: str | PathLike[str]) -> tuple[mmap.mmap, Bytes]:
+    with Path(path).open("rb") as file:
+        if Path(path).stat().st_size == 0:  # which cannot be mapped
+            raise FormatError("a model file must have a header; got an empty file")
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return mapping, np.frombuffer(mapping, np.uint8)
 
 
 # --- GGUF ------------------------------------------------------------------------------------
@@ -225,15 +281,28 @@ class _Header:
         return self.numbers(code)[0]
 
     def string(self) -> str:
-        start = self.at
-        length = self.number("Q")
-        self.need(length, 1, "characters")
-        raw = bytes(self.data[self.at : self.at + length])
-        self.at += length
+        return self.strings(1)[0]
+
+    def strings(self, count: int) -> list[str]:
+        # A vocabulary has a hundred thousand: the loop does nothing that it could do outside.
+        self.need(count, 8, "strings")
+        view, length_at, found = self.data.data, struct.Struct("<Q").unpack_from, []
         try:
-            return raw.decode("utf-8")
+            for _ in range(count):
+                (length,) = length_at(view, self.at)
+                end = self.at + 8 + length
+                raw = view[self.at + 8 : end]
+                if len(raw) < length:
+                    break
+                found.append(str(raw, "utf-8"))
+                self.at = end
         except UnicodeDecodeError as error:
-            raise FormatError(f"strings must be UTF-8; at byte {start}: {error}") from None
+            raise FormatError(f"strings must be UTF-8; at byte {self.at}: {error}") from None
+        except struct.error:  # not even the length is there
+            self.need(1, 8, "strings")
+        if len(found) < count:
+            self.need(self.number("Q"), 1, "characters")
+        return found
 
     def value(self, kind: int, depth: int = 0) -> Any:
         if kind == _STRING:
@@ -257,8 +326,7 @@ class _Header:
             raise FormatError(f"arrays must be nested at most {_MAX_NESTING} deep; got {depth}")
         kind, count = self.number("I"), self.number("Q")
         if kind == _STRING:
-            self.need(count, 8, "strings")
-            return [self.string() for _ in range(count)]
+            return list(self.strings(count))
         if kind == _ARRAY:
             self.need(count, 12, "arrays")
             return [self.array(depth + 1) for _ in range(count)]
@@ -334,7 +402,7 @@ def read_gguf(path: str | PathLike[str]) -> ModelFile:
     >>> file.metadata["general.architecture"], embedding.encoding, embedding.shape
     ('llama', 'Q8_0', (49152, 576))
     """
-    data = _map(path)
+    mapping, data = _map(path)
     header = _Header(data)
     magic = bytes(data[:4])
     if magic != b"GGUF":
@@ -357,7 +425,7 @@ def read_gguf(path: str | PathLike[str]) -> ModelFile:
                 f"offsets must be multiples of the alignment {alignment}; {name!r} has {offset}"
             )
     start = -(-header.at // alignment) * alignment
-    return ModelFile(metadata, _slice_tensors(places, data[start:]))
+    return ModelFile(metadata, _slice_tensors(places, data[start:]), mapping)
 
 
 # --- Safetensors -----------------------------------------------------------------------------
@@ -437,7 +505,7 @@ def read_safetensors(path: str | PathLike[str]) -> ModelFile:
     ...     print(read_safetensors(path).tensors["gain"].decode())
     [1.]
     """
-    data = _map(path)
+    mapping, data = _map(path)
     if len(data) < 8:
         raise FormatError(f"a header must have at least 8 bytes; got {len(data)}")
     length = int.from_bytes(bytes(data[:8]), "little")
@@ -458,4 +526,4 @@ def read_safetensors(path: str | PathLike[str]) -> ModelFile:
     if not isinstance(metadata, dict):
         raise FormatError(f"__metadata__ must be a JSON object; got {type(metadata).__name__}")
     places = {name: _place(name, entry) for name, entry in header.items()}
-    return ModelFile(metadata, _slice_tensors(places, data[8 + length :]))
+    return ModelFile(metadata, _slice_tensors(places, data[8 + length :]), mapping)

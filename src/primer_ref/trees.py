@@ -1,6 +1,7 @@
 """Nested containers of arrays: the shape in which a model keeps its parameters.
 
-A tree is an array or a number (a leaf), or a tuple, list, dictionary or dataclass of trees.
+A tree is an array or a number (a leaf), or a tuple, list, dictionary or dataclass of trees, or
+None, which is a tree without leaves.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ __all__ = ["tree_leaves", "tree_map", "tree_unflatten"]
 
 
 def _branches(tree: Any) -> dict[Any, Any] | None:
-    """Name the parts of a tree: by key, place or field; a leaf has none."""
+    """Name the parts of a tree: by key, place or field; a leaf has no names."""
+    if tree is None:
+        return {}
     if isinstance(tree, dict):
         return tree
     if isinstance(tree, (list, tuple)):
@@ -34,6 +37,8 @@ def _kind(tree: Any, branches: dict[Any, Any] | None) -> str:
 
 def _rebuild(tree: Any, branches: dict[Any, Any]) -> Any:
     """Make a tree of the same kind from other parts."""
+    if tree is None:
+        return None
     if isinstance(tree, dict):
         return branches
     if isinstance(tree, (list, tuple)):

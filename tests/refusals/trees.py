@@ -13,7 +13,7 @@ def mapped(tree: object, other: object) -> object:
 
 ROWS = [
     (tree_leaves, {"tree": [1.0, "x"]}, "a leaf must be an array or a number; got a str"),
-    (tree_leaves, {"tree": {"bias": None}}, "must be an array or a number; got a NoneType"),
+    (tree_leaves, {"tree": {"bias": "0"}}, "must be an array or a number; got a str"),
     (tree_leaves, {"tree": (True,)}, "a leaf must be an array or a number; got a bool"),
     (mapped, {"tree": [1, 2], "other": [1]}, r"got list of \[0, 1\] and list of \[0\]"),
     (mapped, {"tree": [1], "other": (1,)}, r"got list of \[0\] and tuple of \[0\]"),

@@ -1,0 +1,425 @@
+"""Models of the Llama family as they are stored: one GGUF file, or a folder of safetensors.
+
+Both hold the same arrays under other names, turned the other way round: a file keeps a matrix as
+(rows out, columns in), and this book multiplies from the right. What they tell beside the arrays,
+the sizes, the rotary frequencies and the tokenizer, stands in the metadata of the one and in the
+JSON files of the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primer_ref.config import Config
+from primer_ref.formats import FormatError, StoredTensor, read_gguf, read_safetensors
+from primer_ref.positions import half_to_interleaved, rotary_frequencies
+from primer_ref.rope_scaling import interpolate_positions, llama3_frequencies
+from primer_ref.tokenizer import BPETokenizer
+from primer_ref.transformer import Layer, Weights
+
+__all__ = ["from_gguf", "from_safetensors"]
+
+Floats = NDArray[np.floating[Any]]
+Tensors = Mapping[str, StoredTensor]
+Made = TypeVar("Made")
+Parts = tuple[Config, Weights, BPETokenizer, Floats]
+
+CHUNK = 128  # rows that are decoded at once: what they take stays in a cache
+
+# Names of the arrays: in GGUF after "blk.0.", in safetensors after "model.layers.0.".
+GGUF = {
+    "embedding": "token_embd",
+    "norm": "output_norm",
+    "unembedding": "output",
+    "layer": "blk",
+    "attention_norm": "attn_norm",
+    "q": "attn_q",
+    "k": "attn_k",
+    "v": "attn_v",
+    "output": "attn_output",
+    "hidden_norm": "ffn_norm",
+    "gate": "ffn_gate",
+    "up": "ffn_up",
+    "down": "ffn_down",
+}
+SAFETENSORS = {
+    "embedding": "model.embed_tokens",
+    "norm": "model.norm",
+    "unembedding": "lm_head",
+    "layer": "model.layers",
+    "attention_norm": "input_layernorm",
+    "q": "self_attn.q_proj",
+    "k": "self_attn.k_proj",
+    "v": "self_attn.v_proj",
+    "output": "self_attn.o_proj",
+    "hidden_norm": "post_attention_layernorm",
+    "gate": "mlp.gate_proj",
+    "up": "mlp.up_proj",
+    "down": "mlp.down_proj",
+}
+
+
+# --- Weights ---------------------------------------------------------------------------------
+
+
+def _take(tensors: Tensors, name: str, shape: tuple[int, ...]) -> StoredTensor:
+    """Find an array that must be there and have this shape."""
+    if name not in tensors or tensors[name].shape != shape:
+        found = tensors[name].shape if name in tensors else "none"
+        raise FormatError(f"the model must have a {name} of shape {shape}; got {found}")
+    return tensors[name]
+
+
+def _table(tensors: Sequence[StoredTensor]) -> Floats:
+    """Decode matrices, one below the other, so that the longer axis is contiguous.
+
+    A product with one vector reads memory; it does so fastest along long rows.
+    """
+    n_rows, n_columns = sum(tensor.shape[0] for tensor in tensors), tensors[0].shape[1]
+    table: Floats = np.empty((n_rows, n_columns), np.float32, "F" if n_rows > n_columns else "C")
+    at = 0
+    for tensor in tensors:
+        for start in range(0, tensor.shape[0], CHUNK):
+            rows = tensor.rows(start, min(start + CHUNK, tensor.shape[0])).decode()
+            table[at : at + len(rows)] = rows
+            at += len(rows)
+    return table
+
+
+def _weights(
+    config: Config,
+    tensors: Tensors,
+    names: Mapping[str, str],
+    *,
+    half_split: bool,
+    meanwhile: Callable[[], BPETokenizer],
+    release: Callable[[], None],
+) -> tuple[Weights, BPETokenizer]:
+    """Decode all arrays on all cores; NumPy does so outside the interpreter's lock."""
+    width, inner = config.width, config.n_heads * config.head_size
+    kv = config.n_kv_heads * config.head_size
+
+    def table(*parts: tuple[str, int], columns: int = width) -> Floats:
+        return _table([_take(tensors, f"{name}.weight", (n, columns)) for name, n in parts])
+
+    def gains(name: str) -> Floats:
+        return _take(tensors, f"{name}.weight", (width,)).decode()
+
+    def layer(number: int) -> Layer:
+        at = {part: f"{names['layer']}.{number}.{name}" for part, name in names.items()}
+        qkv = table((at["q"], inner), (at["k"], kv), (at["v"], kv))
+        if half_split:
+            turned = qkv[: inner + kv]  # queries and keys
+            turned[:] = half_to_interleaved(turned.T, head_size=config.head_size).T
+        decoded = Layer(
+            attention_norm=gains(at["attention_norm"]),
+            qkv=qkv.T,
+            output=table((at["output"], width), columns=inner).T,
+            hidden_norm=gains(at["hidden_norm"]),
+            gate_up=table((at["gate"], config.hidden), (at["up"], config.hidden)).T,
+            down=table((at["down"], width), columns=config.hidden).T,
+        )
+        release()  # or the file would lie in memory beside what was made of it
+        return decoded
+
+    tied = f"{names['unembedding']}.weight" not in tensors
+    if biased := sorted(name for name in tensors if name.endswith(".bias")):
+        raise FormatError(f"a model of this family has no biases; got {biased[0]!r}")
+    with ThreadPoolExecutor() as pool:
+        rows = [names["embedding"], *([] if tied else [names["unembedding"]])]
+        tables = [pool.submit(table, (name, config.n_tokens)) for name in rows]
+        layers = pool.map(layer, range(config.n_layers))
+        tokenizer = meanwhile()
+        weights = Weights(
+            tables[0].result(),
+            tuple(layers),
+            gains(names["norm"]),
+            None if tied else tables[1].result(),
+        )
+    return weights, tokenizer
+
+
+def _sizes(sizes: Mapping[str, Any], types: Mapping[str, tuple[str, type]]) -> dict[str, Any]:
+    """Look sizes up under their names in the file, each of its type."""
+    found = {}
+    for name, (key, kind) in types.items():
+        value = sizes.get(key)
+        if type(value) is not kind:
+            raise FormatError(f"{key} must be of type {kind.__name__}; got {value!r}")
+        found[name] = value
+    return found
+
+
+# --- GGUF ------------------------------------------------------------------------------------
+
+
+def from_gguf(path: str | PathLike[str]) -> Parts:
+    """Load a model of the Llama family from a GGUF file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    tuple
+        Sizes, weights in float32, tokenizer, and rotary frequencies in radians a position,
+        shape (D / 2,).
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, or holds a model of another kind.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> from primer_ref.llama import find_model
+    >>> from primer_ref.model_files import from_gguf
+    >>> config, weights, tokenizer, frequencies = from_gguf(find_model())
+    >>> config.n_layers, weights.embedding.shape, frequencies.shape
+    (30, (49152, 576), (32,))
+    """
+    file = read_gguf(path)
+    kind = file.metadata.get("general.architecture")
+    if kind != "llama":
+        raise FormatError(f"the model must be of the architecture 'llama'; got {kind!r}")
+    config, tensors = _gguf_config(file.metadata), file.tensors
+    frequencies: Floats = rotary_frequencies(config.head_size, base=config.rope_base)
+    if "rope_freqs.weight" in tensors:  # Llama 3.1: how much slower each pair turns
+        slower = _take(tensors, "rope_freqs.weight", frequencies.shape).decode()
+        if not np.all(slower > 0):
+            raise FormatError(f"rope_freqs.weight must be positive; got {slower.min()}")
+        frequencies = frequencies / slower
+    scaling = file.metadata.get("llama.rope.scaling.type", "none")
+    if scaling == "linear":
+        factor = file.metadata.get("llama.rope.scaling.factor")
+        if type(factor) is not float:
+            raise FormatError(f"llama.rope.scaling.factor must be of type float; got {factor!r}")
+        frequencies = _as_format_error(lambda: interpolate_positions(frequencies, factor=factor))
+    elif scaling != "none":
+        raise FormatError(f"rope scaling must be 'none' or 'linear'; got {scaling!r}")
+    weights, tokenizer = _weights(
+        config,
+        tensors,
+        GGUF,
+        half_split=False,
+        meanwhile=lambda: BPETokenizer.from_gguf(file.metadata),
+        release=file.release,
+    )
+    return config, weights, tokenizer, frequencies
+
+
+def _gguf_config(metadata: Mapping[str, Any]) -> Config:
+    optional = {"llama.rope.freq_base": 10000.0}
+    heads, size = (metadata.get(f"llama.{k}") for k in ("attention.head_count", "embedding_length"))
+    if type(heads) is int and type(size) is int and heads > 0:
+        optional |= {
+            "llama.attention.head_count_kv": heads,
+            "llama.rope.dimension_count": size // heads,
+            "llama.attention.key_length": size // heads,
+        }
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    if isinstance(tokens, list):
+        optional["llama.vocab_size"] = len(tokens)
+    known = _sizes(
+        {**optional, **metadata},
+        {
+            "n_layers": ("llama.block_count", int),
+            "width": ("llama.embedding_length", int),
+            "n_heads": ("llama.attention.head_count", int),
+            "n_kv_heads": ("llama.attention.head_count_kv", int),
+            "head_size": ("llama.attention.key_length", int),
+            "hidden": ("llama.feed_forward_length", int),
+            "n_tokens": ("llama.vocab_size", int),
+            "context": ("llama.context_length", int),
+            "rope_base": ("llama.rope.freq_base", float),
+            "eps": ("llama.attention.layer_norm_rms_epsilon", float),
+        },
+    )
+    turned = {**optional, **metadata}["llama.rope.dimension_count"]
+    if turned != known["head_size"]:
+        raise FormatError(
+            f"all of a head must be turned; got {turned} of {known['head_size']} coordinates"
+        )
+    return _as_format_error(lambda: Config(**known))
+
+
+def _as_format_error(make: Callable[[], Made]) -> Made:
+    """Make something of what a file says; a rule that is broken is the file's error."""
+    try:
+        return make()
+    except ValueError as error:
+        raise FormatError(str(error)) from None
+
+
+# --- Safetensors -----------------------------------------------------------------------------
+
+
+def from_safetensors(path: str | PathLike[str]) -> Parts:
+    """Load a model of the Llama family from a folder in the layout of transformers.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A folder with ``config.json``, ``tokenizer.json``, and ``model.safetensors`` or, where that
+        is cut in pieces, ``model.safetensors.index.json`` and the pieces.
+
+    Returns
+    -------
+    tuple
+        Sizes, weights in float32, tokenizer, and rotary frequencies in radians a position,
+        shape (D / 2,).
+
+    Raises
+    ------
+    FormatError
+        If a file is damaged, or the model is of another kind.
+    OSError
+        If a file cannot be opened.
+
+    Notes
+    -----
+    These files pair coordinate i of a head with coordinate i + D/2; queries and keys are rearranged
+    into the interleaved pairs of this book while they are loaded.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from primer_ref.model_files import from_safetensors
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     size = Path(folder, "config.json").write_text('{"model_type": "gpt2"}')
+    ...     from_safetensors(folder)
+    Traceback (most recent call last):
+    ...
+    primer_ref.formats.FormatError: model_type must be 'llama'; got 'gpt2'
+    """
+    folder = Path(path)
+    sizes = _read_json(folder / "config.json")
+    if sizes.get("model_type") != "llama":
+        raise FormatError(f"model_type must be 'llama'; got {sizes.get('model_type')!r}")
+    if sizes.get("hidden_act", "silu") != "silu":
+        raise FormatError(f"hidden_act must be 'silu'; got {sizes['hidden_act']!r}")
+    rope = sizes.get("rope_parameters") or sizes.get("rope_scaling") or {}
+    config = _json_config(sizes, rope)
+    tensors: dict[str, StoredTensor] = {}
+    files = [read_safetensors(folder / name) for name in _pieces(folder)]
+    for file in files:
+        if twice := sorted(tensors.keys() & file.tensors.keys()):
+            raise FormatError(f"tensor names must be unique; got {twice[0]!r} in two files")
+        tensors |= file.tensors
+    if sizes.get("tie_word_embeddings", False):
+        tensors.pop("lm_head.weight", None)
+
+    def release() -> None:
+        for file in files:
+            file.release()
+
+    weights, tokenizer = _weights(
+        config,
+        tensors,
+        SAFETENSORS,
+        half_split=True,
+        meanwhile=lambda: BPETokenizer.from_json(_read_json(folder / "tokenizer.json")),
+        release=release,
+    )
+    return config, weights, tokenizer, _json_frequencies(config, rope)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path.name} must be JSON in UTF-8; {error}") from None
+    if not isinstance(content, dict):
+        raise FormatError(f"{path.name} must hold an object; got {type(content).__name__}")
+    return content
+
+
+def _pieces(folder: Path) -> list[str]:
+    """Names of the files that hold the arrays, which must lie in the folder itself."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return ["model.safetensors"]
+    places = _read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise FormatError(f"{index.name} must have a weight_map from names to files")
+    names = sorted(set(places.values()))
+    for name in names:
+        if Path(name).name != name:
+            raise FormatError(f"a piece must lie beside its index; got {name!r}")
+    return names
+
+
+def _json_config(sizes: Mapping[str, Any], rope: Mapping[str, Any]) -> Config:
+    heads, width = sizes.get("num_attention_heads"), sizes.get("hidden_size")
+    optional: dict[str, Any] = {"rope_theta": 10000.0}
+    if type(heads) is int and type(width) is int and heads > 0:
+        optional |= {"num_key_value_heads": heads, "head_dim": width // heads}
+    given = {key: value for key, value in sizes.items() if value is not None}
+    if "rope_theta" in rope:
+        given["rope_theta"] = rope["rope_theta"]
+    for key in ("rope_theta", "rms_norm_eps"):
+        if type(given.get(key)) is int:  # JSON writes 10000.0 as 10000
+            given[key] = float(given[key])
+    known = _sizes(
+        {**optional, **given},
+        {
+            "n_layers": ("num_hidden_layers", int),
+            "width": ("hidden_size", int),
+            "n_heads": ("num_attention_heads", int),
+            "n_kv_heads": ("num_key_value_heads", int),
+            "head_size": ("head_dim", int),
+            "hidden": ("intermediate_size", int),
+            "n_tokens": ("vocab_size", int),
+            "context": ("max_position_embeddings", int),
+            "rope_base": ("rope_theta", float),
+            "eps": ("rms_norm_eps", float),
+        },
+    )
+    return _as_format_error(lambda: Config(**known))
+
+
+def _json_frequencies(config: Config, rope: Mapping[str, Any]) -> Floats:
+    frequencies = rotary_frequencies(config.head_size, base=config.rope_base)
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind == "default":
+        return frequencies
+    keys = {
+        "linear": ("factor",),
+        "llama3": (
+            "factor",
+            "original_max_position_embeddings",
+            "low_freq_factor",
+            "high_freq_factor",
+        ),
+    }
+    if kind not in keys:
+        raise FormatError(f"rope scaling must be 'default', 'linear' or 'llama3'; got {kind!r}")
+    values: list[float] = []
+    for key in keys[kind]:
+        value = rope.get(key)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise FormatError(f"{key} must be a number; got {value!r}")
+        values.append(value)
+    if kind == "linear":
+        scaled = _as_format_error(lambda: interpolate_positions(frequencies, factor=values[0]))
+    else:
+        factor, context, low, high = values
+        scaled = _as_format_error(
+            lambda: llama3_frequencies(
+                frequencies, factor=factor, context=context, slow=low, fast=high
+            )
+        )
+    return scaled
