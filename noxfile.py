@@ -146,7 +146,7 @@ def browser(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure speed, as ratios: the real model, the tokenizer, a training step (-- their names)."""
     install(session, "test", model=True)
-    session.install("torch==2.13.0", "tokenizers")
+    session.install("torch==2.13.0", "transformers", "gguf", "tokenizers", "accelerate")
     for name in session.posargs or ["llama", "tokenizer", "training"]:
         session.run("python", f"tests/bench_{name}.py", env=SOURCES)
 

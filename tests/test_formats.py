@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -364,6 +366,36 @@ def test_no_mutation_of_safetensors_does_harm(
     tmp_path: Path, changes: list[tuple[str, int, bytes]]
 ) -> None:
     check_reading(tmp_path, mutated(SMALL, changes), read_safetensors)
+
+
+# --- The corpus: a file for every rule, and files that announce more than they hold --------------
+
+CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
+READERS: dict[str, Read] = {".gguf": read_gguf, ".safetensors": read_safetensors}
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
+def test_the_corpus(path: Path) -> None:
+    """What is wrong is said, in words that the file's name begins; memory stays near its size."""
+    tracemalloc.start()
+    try:
+        said = ""
+        try:
+            READERS[path.suffix](path)
+        except FormatError as error:
+            said = re.sub("[^a-z0-9]+", "-", str(error).lower())
+        assert tracemalloc.get_traced_memory()[1] < 100_000 + 40 * path.stat().st_size
+    finally:
+        tracemalloc.stop()
+    assert path.stem.startswith("many-") or re.sub(r"-\d$", "", path.stem) in said
+
+
+@hostile
+@given(st.sampled_from(CORPUS), mutations)
+def test_no_mutation_of_the_corpus_does_harm(
+    tmp_path: Path, path: Path, changes: list[tuple[str, int, bytes]]
+) -> None:
+    check_reading(tmp_path, mutated(path.read_bytes(), changes), READERS[path.suffix])
 
 
 @pytest.mark.model

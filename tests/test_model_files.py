@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from primer_ref import llama
@@ -338,7 +342,7 @@ def test_a_model_in_pieces(tmp_path: Path) -> None:
         ({"llama.block_count": None}, "llama.block_count must be of type int; got None"),
         ({"llama.rope.freq_base": 100}, "llama.rope.freq_base must be of type float; got 100"),
         ({"tokenizer.ggml.merges": None}, "tokenizer.ggml.merges must be a list; got None"),
-        ({"llama.block_count": 3}, r"blk.2.attn_q.weight of shape \(24, 24\); got none"),
+        ({"llama.block_count": 3}, r"blk.2.attn_norm.weight of shape \(24,\); got none"),
         ({"llama.feed_forward_length": 12}, r"of shape \(12, 24\); got \(10, 24\)"),
         ({"llama.rope.dimension_count": 2}, "all of a head must be turned; got 2 of 4"),
         ({"llama.attention.head_count_kv": 4}, "multiple of n_kv_heads"),
@@ -435,3 +439,74 @@ def test_a_tokenizer_reads_its_json_like_its_merges() -> None:
     read: Callable[[str], list[int]] = BPETokenizer.from_json(content).encode
     for text in ("abab ab 12", "<end>", "a b"):
         assert read(text) == expected.encode(text)
+
+
+# --- Hostile files -------------------------------------------------------------------------------
+
+files = st.lists(
+    st.tuples(st.sampled_from(["set", "cut", "insert"]), st.integers(0), st.binary(max_size=9)),
+    min_size=1,
+    max_size=3,
+)
+
+
+def mutated(content: bytes, changes: list[tuple[str, int, bytes]]) -> bytes:
+    for how, where, what in changes:
+        at = where % (len(content) + 1)
+        after = content[at if how == "insert" else at + len(what) :]
+        content = content[:at] + (b"" if how == "cut" else what) + after
+    return content
+
+
+def load_hostile(path: Path) -> None:
+    """Load a model and let it read a token: it works, or it is a FormatError."""
+    try:
+        model = llama.load(path)
+    except FormatError:
+        return
+    with np.errstate(all="ignore"), contextlib.suppress(ValueError):  # weights may be NaN
+        assert llama.forward(model, [0]).shape == (1, model.config.n_tokens)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files)
+def test_no_mutation_of_a_gguf_model_does_harm(
+    tmp_path: Path, changes: list[tuple[str, int, bytes]]
+) -> None:
+    path = gguf(tmp_path / "a.gguf")
+    head = path.read_bytes()[:7000]  # mutations of the weights are only other weights
+    path.write_bytes(mutated(head, changes) + path.read_bytes()[7000:])
+    load_hostile(path)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["config.json", "tokenizer.json", "model.safetensors"]), files)
+def test_no_mutation_of_a_folder_does_harm(
+    tmp_path: Path, name: str, changes: list[tuple[str, int, bytes]]
+) -> None:
+    path = folder(tmp_path) / name
+    path.write_bytes(mutated(path.read_bytes()[:3000], changes) + path.read_bytes()[3000:])
+    load_hostile(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"llama.block_count": 2**32 - 1},
+        {"llama.rope.dimension_count": 2**31, "llama.attention.key_length": 2**31},
+        {"llama.feed_forward_length": 2**32 - 1},
+        {"llama.context_length": 2**32 - 1},
+        {"tokenizer.ggml.tokens": [1, 2, 3]},
+        {"tokenizer.ggml.merges": [1]},
+        {"tokenizer.ggml.token_type": [3] * 1000},
+        {"tokenizer.ggml.token_type": ["a"]},
+    ],
+)
+def test_what_is_announced_costs_nothing(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = gguf(tmp_path / "a.gguf", change)
+    tracemalloc.start()
+    try:
+        load_hostile(path)
+        assert tracemalloc.get_traced_memory()[1] < 3e6
+    finally:
+        tracemalloc.stop()

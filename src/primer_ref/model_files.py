@@ -105,44 +105,65 @@ def _weights(
 ) -> tuple[Weights, BPETokenizer]:
     """Decode all arrays on all cores; NumPy does so outside the interpreter's lock."""
     width, inner = config.width, config.n_heads * config.head_size
-    kv = config.n_kv_heads * config.head_size
+    kv, hidden = config.n_kv_heads * config.head_size, config.hidden
+    shapes: dict[str, tuple[int, ...]] = {
+        "attention_norm": (width,),
+        "q": (inner, width),
+        "k": (kv, width),
+        "v": (kv, width),
+        "output": (width, inner),
+        "hidden_norm": (width,),
+        "gate": (hidden, width),
+        "up": (hidden, width),
+        "down": (width, hidden),
+    }
 
-    def table(*parts: tuple[str, int], columns: int = width) -> Floats:
-        return _table([_take(tensors, f"{name}.weight", (n, columns)) for name, n in parts])
+    def find(number: int) -> dict[str, StoredTensor]:
+        at = f"{names['layer']}.{number}"
+        return {
+            part: _take(tensors, f"{at}.{names[part]}.weight", shape)
+            for part, shape in shapes.items()
+        }
 
-    def gains(name: str) -> Floats:
-        return _take(tensors, f"{name}.weight", (width,)).decode()
-
-    def layer(number: int) -> Layer:
-        at = {part: f"{names['layer']}.{number}.{name}" for part, name in names.items()}
-        qkv = table((at["q"], inner), (at["k"], kv), (at["v"], kv))
+    def decode(part: Mapping[str, StoredTensor]) -> Layer:
+        qkv = _table([part["q"], part["k"], part["v"]])
         if half_split:
             turned = qkv[: inner + kv]  # queries and keys
             turned[:] = half_to_interleaved(turned.T, head_size=config.head_size).T
-        decoded = Layer(
-            attention_norm=gains(at["attention_norm"]),
+        layer = Layer(
+            attention_norm=part["attention_norm"].decode(),
             qkv=qkv.T,
-            output=table((at["output"], width), columns=inner).T,
-            hidden_norm=gains(at["hidden_norm"]),
-            gate_up=table((at["gate"], config.hidden), (at["up"], config.hidden)).T,
-            down=table((at["down"], width), columns=config.hidden).T,
+            output=_table([part["output"]]).T,
+            hidden_norm=part["hidden_norm"].decode(),
+            gate_up=_table([part["gate"], part["up"]]).T,
+            down=_table([part["down"]]).T,
         )
         release()  # or the file would lie in memory beside what was made of it
-        return decoded
+        return layer
 
-    tied = f"{names['unembedding']}.weight" not in tensors
     if biased := sorted(name for name in tensors if name.endswith(".bias")):
         raise FormatError(f"a model of this family has no biases; got {biased[0]!r}")
+    rows = [names["embedding"]]
+    if f"{names['unembedding']}.weight" in tensors:
+        rows.append(names["unembedding"])
+    # Everything is found before anything is decoded: what is announced costs nothing by itself.
+    outer = [_take(tensors, f"{name}.weight", (config.n_tokens, width)) for name in rows]
+    norm = _take(tensors, f"{names['norm']}.weight", (width,))
+    inside = [find(number) for number in range(config.n_layers)]
     with ThreadPoolExecutor() as pool:
-        rows = [names["embedding"], *([] if tied else [names["unembedding"]])]
-        tables = [pool.submit(table, (name, config.n_tokens)) for name in rows]
-        layers = pool.map(layer, range(config.n_layers))
-        tokenizer = meanwhile()
+        tables = [pool.submit(_table, [tensor]) for tensor in outer]
+        layers = pool.map(decode, inside)
+        tokenizer = _as_format_error(meanwhile)
         weights = Weights(
             tables[0].result(),
             tuple(layers),
-            gains(names["norm"]),
-            None if tied else tables[1].result(),
+            norm.decode(),
+            tables[1].result() if len(tables) > 1 else None,
+        )
+    if len(tokenizer.tokens) > config.n_tokens:
+        raise FormatError(
+            f"every token must have a row in the embedding; got {len(tokenizer.tokens)} tokens "
+            f"and {config.n_tokens} rows"
         )
     return weights, tokenizer
 
@@ -195,6 +216,14 @@ def from_gguf(path: str | PathLike[str]) -> Parts:
     if kind != "llama":
         raise FormatError(f"the model must be of the architecture 'llama'; got {kind!r}")
     config, tensors = _gguf_config(file.metadata), file.tensors
+    weights, tokenizer = _weights(
+        config,
+        tensors,
+        GGUF,
+        half_split=False,
+        meanwhile=lambda: BPETokenizer.from_gguf(file.metadata),
+        release=file.release,
+    )
     frequencies: Floats = rotary_frequencies(config.head_size, base=config.rope_base)
     if "rope_freqs.weight" in tensors:  # Llama 3.1: how much slower each pair turns
         slower = _take(tensors, "rope_freqs.weight", frequencies.shape).decode()
@@ -209,14 +238,6 @@ def from_gguf(path: str | PathLike[str]) -> Parts:
         frequencies = _as_format_error(lambda: interpolate_positions(frequencies, factor=factor))
     elif scaling != "none":
         raise FormatError(f"rope scaling must be 'none' or 'linear'; got {scaling!r}")
-    weights, tokenizer = _weights(
-        config,
-        tensors,
-        GGUF,
-        half_split=False,
-        meanwhile=lambda: BPETokenizer.from_gguf(file.metadata),
-        release=file.release,
-    )
     return config, weights, tokenizer, frequencies
 
 

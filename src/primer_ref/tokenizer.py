@@ -193,6 +193,14 @@ class BPETokenizer:
             lists[name] = metadata.get(f"tokenizer.ggml.{name}")
             if not isinstance(lists[name], list):
                 raise ValueError(f"tokenizer.ggml.{name} must be a list; got {lists[name]!r}")
+        for name in ("tokens", "merges"):
+            if not all(isinstance(item, str) for item in lists[name]):
+                raise ValueError(f"tokenizer.ggml.{name} must hold strings; it holds others")
+        if len(lists["token_type"]) != len(lists["tokens"]):
+            raise ValueError(
+                "tokenizer.ggml.token_type must tell the type of every token; "
+                f"got {len(lists['token_type'])} for {len(lists['tokens'])}"
+            )
         marks = [number for number, kind in enumerate(lists["token_type"]) if kind == 3]
         return cls(lists["tokens"], lists["merges"], marks)
 
@@ -231,6 +239,7 @@ class BPETokenizer:
             marks = sorted({token["id"] for token in added})
             tokens = sorted(number, key=number.__getitem__)
             in_order = [number[token] for token in tokens] == list(range(len(tokens)))
+            "".join(tokens)  # which must be strings
         except (TypeError, KeyError) as error:
             raise ValueError(
                 "a tokenizer must have a vocab, merges, and added_tokens with id and content; "
