@@ -7,6 +7,7 @@ same weights run in transformers with PyTorch in float32, in the same process, a
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import statistics
@@ -25,14 +26,17 @@ from numpy.typing import NDArray
 from primer_ref import llama
 from primer_ref.trees import tree_leaves
 
+torch: Any = importlib.import_module("torch")
+transformers: Any = importlib.import_module("transformers")
+
 PEAK = """
-import resource
 import numpy as np
 from primer_ref import llama
 model = llama.load()
 tokens = list(llama.generate(model, model.tokenizer.encode("The capital of France is"), np.argmax,
                              limit=20))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+with open("/proc/self/status") as status:
+    print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
 
 
@@ -57,6 +61,17 @@ def reading(size: int) -> float:
     return min(found)
 
 
+def products(model: llama.Model) -> float:
+    """Return the seconds that the matrix products of a step take, without anything between them."""
+    rows = {n: np.ones((1, n), np.float32) for n in (model.config.width, model.config.hidden)}
+    matrices = [model.weights.embedding.T]
+    for layer in model.weights.layers:
+        matrices += [layer.qkv, layer.output, layer.gate_up, layer.down]
+    return statistics.median(
+        durations(lambda: [rows[len(matrix)] @ matrix for matrix in matrices], 20)
+    )
+
+
 def decoding(model: llama.Model, context: int, steps: int) -> float:
     """Return the median seconds of a step after so many tokens."""
     rng = np.random.default_rng(0)
@@ -77,41 +92,38 @@ def batched(model: llama.Model, size: int, steps: int) -> float:
 
 
 def peak() -> int:
-    """Return the largest memory of a process that loads and writes, in bytes."""
+    """Return the largest memory of a process that loads and writes, in bytes (on Linux)."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
     done = subprocess.run(
         [sys.executable, "-c", PEAK], env=environment, capture_output=True, text=True, check=True
     )
-    return int(done.stdout)
+    return int(done.stdout) * 1024
 
 
 class Theirs:
     """The same file in transformers, in float32."""
 
     def __init__(self, path: Path) -> None:
-        import torch
-        import transformers
-
-        self.torch = torch
         self.name = f"transformers {transformers.__version__}, torch {torch.__version__}"
         self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             path.parent, gguf_file=path.name, dtype=torch.float32
-        ).eval()
+        )
+        self.model.eval()
 
     def prefill(self, tokens: NDArray[np.integer[Any]]) -> Any:
         """Read tokens; return the cache."""
-        with self.torch.inference_mode():
-            batch = self.torch.tensor(tokens)[None]
+        with torch.inference_mode():
+            batch = torch.tensor(tokens)[None]
             return self.model(batch, use_cache=True, logits_to_keep=1).past_key_values
 
     def decoding(self, context: int, steps: int) -> float:
         """Return the median seconds of a step after so many tokens."""
         rng = np.random.default_rng(0)
         cache = self.prefill(rng.integers(100, 49000, context))
-        token = self.torch.tensor([[500]])
+        token = torch.tensor([[500]])
 
         def step() -> None:
-            with self.torch.inference_mode():
+            with torch.inference_mode():
                 self.model(token, past_key_values=cache, use_cache=True)
 
         return statistics.median(durations(step, steps))
@@ -132,6 +144,8 @@ def main() -> None:
         ("peak memory", f"{memory / 1e6:.0f} MB, {memory / size:.2f} of the weights"),
         ("reading", f"{size / bound / 1e9:.1f} GB/s: {1e3 * bound:.1f} ms for the weights"),
     ]
+    alone = products(model)
+    rows.append(("products alone", f"{1e3 * alone:.1f} ms, {bound / alone:.2f} of the bound"))
     ours = {context: decoding(model, context, 40) for context in (16, 1000)}
     for context, step in ours.items():
         rows.append(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -402,3 +405,33 @@ def test_the_real_model_follows_its_template(real: Model) -> None:
     stop = [real.tokenizer.specials["<|im_end|>"]]
     answer = llama.generate(real, tokens, np.argmax, limit=40, stop=stop)
     assert "4" in real.tokenizer.decode(answer)
+
+
+THREADS = """
+import sys
+import numpy as np
+from primer_ref import llama
+model = llama.load()
+tokens = model.tokenizer.encode("It is a truth universally acknowledged, that a single man in")
+cache = llama.KVCache(model.config, 40)
+rows = [llama.forward(model, tokens, cache), llama.forward(model, [500], cache)]
+sys.stdout.buffer.write(np.concatenate(rows).tobytes())
+"""
+
+
+@pytest.mark.model
+def test_the_number_of_threads_changes_only_the_last_digits() -> None:
+    """Logits of up to 40 agree to 1e-3, which is what another order of summation does."""
+    found = []
+    for threads in ("1", "2"):
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+        done = subprocess.run(
+            [sys.executable, "-c", THREADS],
+            env=environment | dict.fromkeys(names, threads),
+            capture_output=True,
+            check=True,
+        )
+        found.append(np.frombuffer(done.stdout, np.float32))
+    assert np.ptp(found[0]) > 40
+    np.testing.assert_allclose(found[0], found[1], atol=1e-3)
