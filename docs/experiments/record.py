@@ -8,6 +8,7 @@ digits, which is more than two machines agree on in float32.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -170,14 +171,14 @@ def parts(
     measure : callable
         Measures one item; the result must not depend on the others.
     folder : Path
-        Where results are kept, apart for every state of the package's and the experiments' code.
+        Where results are kept, apart for every state of the package's code and the experiment's.
 
     Returns
     -------
     list
         The results, as :func:`plain` returns them.
     """
-    place = folder / f"{name}-{_code()}"
+    place = folder / f"{name}-{_code(inspect.getfile(measure))}"
     results = []
     for item in progress(items, name):
         path = place / f"{hashlib.sha256(str(item).encode()).hexdigest()[:16]}.json"
@@ -187,12 +188,11 @@ def parts(
     return results
 
 
-def _code() -> str:
-    """Digest of the package and of the experiments."""
+def _code(experiment: str) -> str:
+    """Digest of the package and of one experiment."""
     digest = hashlib.sha256()
-    for root in (Path(primer_ref.__file__).parent, Path(__file__).parent):
-        for path in sorted(root.glob("*.py")):
-            digest.update(path.read_bytes())
+    for path in (*sorted(Path(primer_ref.__file__).parent.glob("*.py")), Path(experiment)):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
