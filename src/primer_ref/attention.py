@@ -115,6 +115,8 @@ def attention_weights(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None)
         return softmax(scores)
     scores = scores + as_floats(mask).astype(scores.dtype, copy=False)
     hidden = np.max(scores, axis=-1, keepdims=True) == -np.inf
+    if not np.any(hidden):
+        return softmax(scores)
     return np.where(hidden, 0, softmax(np.where(hidden, 0, scores)))
 
 
