@@ -193,8 +193,7 @@ def blocks(model: Model, tokens: ArrayLike, cache: KVCache | None = None) -> Ite
     Raises
     ------
     ValueError
-        If the tokens are none, no integers or not in the vocabulary, or the cache is full or for
-        another number of sequences.
+        If tokens are none or unknown, or the cache is full or for another number of sequences.
 
     Examples
     --------
