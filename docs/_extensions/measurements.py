@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -203,18 +204,28 @@ class MeasurementIndex(SphinxDirective):
         section = nodes.section("", nodes.title("", "", nodes.literal("", name)), names=[label])
         self.state.document.note_explicit_target(section, section)
         script = Path(self.env.srcdir, "experiments", f"{name}.py")
-        source = script.read_text("utf-8") if script.is_file() else ""
-        if source:
-            self.env.note_dependency(f"experiments/{name}.py")
-            summary = (ast.get_docstring(ast.parse(source)) or "").partition("\n\n")[0]
-            section += nodes.paragraph("", " ".join(summary.split()))
         facts = stored(self.env, name)["provenance"] | {
             "file": f"docs/measurements/{name}.json, {path.stat().st_size:,} bytes"
         }
+        fields = ""
+        if script.is_file():
+            self.env.note_dependency(f"experiments/{name}.py")
+            words = ast.get_docstring(ast.parse(script.read_text("utf-8"))) or ""
+            summary, _, fields = words.partition("\n\n")
+            section += nodes.paragraph("", " ".join(summary.split()))
         section += field_list(facts)
-        if source:
-            code = nodes.literal_block(source, source, language="python")
-            section += folded("", code, summary="The experiment")
+        if fields:
+            told = nodes.literal_block(fields, fields, language="text")
+            section += folded("", told, summary="What was measured, and what the file holds")
+        if script.is_file():
+            code = addnodes.download_reference(
+                "",
+                "",
+                nodes.literal("", f"docs/experiments/{name}.py"),
+                reftarget=f"/experiments/{name}.py",
+                refdoc=self.env.docname,
+            )
+            section += nodes.paragraph("", "The experiment: ", code, nodes.Text("."))
         return section
 
 

@@ -140,7 +140,10 @@ def test_index_says_where_a_measurement_comes_from(build: Build) -> None:
     for fact in ("Sizes of things.", "python -m experiments.sizes", "2026-11-24", "sha256 b179"):
         assert fact in text
     assert "Seed" not in text
-    assert "SECRET" in text
+    assert "More." in text
+    assert "SECRET" not in text  # the script is a file of its own
+    link = re.search(r'href="(_downloads/[^"]+/sizes\.py)"', page)
+    assert link
     assert re.search(r"docs/measurements/sizes.json, [\d,]+ bytes", text)
 
 
