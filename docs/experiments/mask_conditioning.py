@@ -150,7 +150,7 @@ def spellings(
         path, state, p, m = stack.pop()
         law = first
         if path:
-            cache.length = len(prompt) + len(path) - 1  # what was read after this is forgotten
+            cache.length[...] = len(prompt) + len(path) - 1  # what was read after this is forgotten
             law = softmax(llama.forward(model, path[-1:], cache, last=True).astype(np.float64))
         masked = restrict(law, tokens.allowed(state))
         for token in np.flatnonzero(masked).tolist():

@@ -108,9 +108,9 @@ def ngram_law(ngram: NgramModel, text: Sequence[int]) -> Floats:
 
 def exit_law(model: llama.Model, layer: int, text: Sequence[int], cache: llama.KVCache) -> Floats:
     """Law of the next token by the first layers alone; the cache holds a beginning of the text."""
-    layers = llama.blocks(model, text[cache.length :], cache)
+    layers = llama.blocks(model, text[int(cache.length) :], cache)
     hidden = next(islice(layers, layer - 1, None)).hidden
-    cache.length = len(text)  # the layers that were left out would have set it
+    cache.length[...] = len(text)  # the layers that were left out would have set it
     return laws(llama.unembed(model, hidden[-1]))
 
 
@@ -155,8 +155,8 @@ def decode(
         text += (new := speculative_step(p, q, drafted, rng=rng))
         steps.append(len(new))
         # What was drafted in vain is forgotten; the newest token has been read by neither.
-        checked.length = len(text) - 1
-        cheap.length = min(cheap.length, len(text) - 1)
+        checked.length[...] = len(text) - 1
+        cheap.length[...] = min(int(cheap.length), len(text) - 1)
     return text[len(prompt) :], steps
 
 
@@ -317,11 +317,11 @@ def measure_times(
     llama.forward(model, prompt, cache, last=True)
 
     def run(count: int) -> None:
-        cache.length = len(prompt)
+        cache.length[...] = len(prompt)
         llama.forward(model, prompt[:count], cache)
 
     def early() -> None:
-        cache.length = len(prompt)
+        cache.length[...] = len(prompt)
         exit_law(model, EXIT, [*prompt, prompt[-1]], cache)
 
     single, check = seconds(lambda: run(1)), seconds(lambda: run(GAMMA + 1))

@@ -190,7 +190,8 @@ def brier_score(p: ArrayLike, targets: ArrayLike) -> float:
     0.2600
     """
     p, targets = _forecasts(p, targets)
-    return float(np.mean(np.sum((p - np.eye(p.shape[-1])[targets]) ** 2, axis=-1)))
+    own = np.take_along_axis(p, targets[..., None], axis=-1)[..., 0]
+    return float(np.mean(np.sum(p * p, axis=-1) - 2 * own + 1))
 
 
 def brier_decomposition(confidence: ArrayLike, correct: ArrayLike) -> BrierParts:

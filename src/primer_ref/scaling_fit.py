@@ -279,8 +279,10 @@ def bootstrap_scaling_laws(
 
     Notes
     -----
-    Each fit starts from that to all runs. The interval is for the constants of a law that is taken
-    to be true. It says nothing of whether the law holds beyond the runs.
+    Each fit starts from that to all runs, and from the same with E just below the losses: where the
+    fit to all runs has lost its constant, those of the draws could not find it again. The interval
+    is for the constants of a law that is taken to be true. It says nothing of whether the law holds
+    beyond the runs.
 
     References
     ----------
@@ -313,10 +315,14 @@ def bootstrap_scaling_laws(
             law.beta,
         ]
     )
+    # Where log E has gone far below the losses the objective is flat in it: start above, too.
+    low = float(np.min(log_losses))
+    starts = [start, *(np.where(np.arange(5) == 2, low - gap, start) for gap in (0.1, 1.0))]
     laws = []
     for _ in range(n_samples):
         drawn = rng.integers(len(x), size=len(x))
         data = (x[drawn] - x_mean, y[drawn] - y_mean, log_losses[drawn], delta)
-        theta, _ = _minimize(lambda theta: _objective(theta, *data), start)  # noqa: B023
+        fits = [_minimize(lambda theta: _objective(theta, *data), at) for at in starts]  # noqa: B023
+        theta, _ = min(fits, key=lambda fit: fit[1])
         laws.append(_law(theta, x_mean, y_mean))
     return laws

@@ -77,7 +77,7 @@ def test_differences_are_told_and_times_are_not(
 
 
 def test_parts_that_are_done_are_not_measured_again(tmp_path: Path) -> None:
-    measured = []
+    measured: list[int] = []
 
     def measure(item: int) -> dict[str, float]:
         if len(measured) == 2:

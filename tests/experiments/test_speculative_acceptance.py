@@ -101,7 +101,7 @@ def test_a_cache_that_was_wound_back_gives_the_law_of_a_fresh_one(model: llama.M
     text = model.tokenizer.encode("The old house by the river stood empty for many years.")
     cache = llama.KVCache(model.config, 20)
     measured.exit_law(model, 5, [*text[:6], 7, 8], cache)
-    cache.length = 6
+    cache.length[...] = 6
     again = measured.exit_law(model, 5, text[:8], cache)
     fresh = measured.exit_law(model, 5, text[:8], llama.KVCache(model.config, 20))
     np.testing.assert_allclose(again, fresh, rtol=1e-3, atol=1e-6)
