@@ -21,6 +21,8 @@ import nox
 ROOT = Path(__file__).parent
 # Unless PYTHONWARNINGS is set, Sphinx prints deprecations that concern extensions' authors.
 QUIET = {"PYTHONWARNINGS": ""}
+# One worker a core: more threads of NumPy's products would only wait for one another.
+SINGLE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 SOURCES = {"PYTHONPATH": os.pathsep.join([str(ROOT / "docs"), str(ROOT / "src")])}
 
 # Libraries that the package is compared with, beside PyTorch.
@@ -62,7 +64,8 @@ def docs_live(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test: package, examples, extensions, built book (-- pytest's options)."""
     install(session, "test", model=True)
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", "--durations=10", *session.posargs)
+    options = ("-n", "auto", "--dist", "loadfile", "--durations=10")
+    session.run("pytest", *options, *session.posargs, env=SINGLE)
 
 
 @nox.session(default=False)
@@ -117,7 +120,7 @@ def fuzz(session: nox.Session) -> None:
     for seed in itertools.count(time.time_ns() % 10**9):
         session.run(
             "pytest", "-q", f"--hypothesis-seed={seed}", *options,
-            env={"HYPOTHESIS_PROFILE": "long"},
+            env=SINGLE | {"HYPOTHESIS_PROFILE": "long"},
         )  # fmt: skip
         if time.monotonic() > end:
             break
@@ -130,7 +133,7 @@ def mutation(session: nox.Session) -> None:
     session.install("mutmut==3.8.1")
     # All mutants take hours: by default, the fifth and the twentieth of every function.
     patterns = session.posargs or ["*__mutmut_5", "*__mutmut_20"]
-    session.run("mutmut", "run", *patterns, env={"HYPOTHESIS_PROFILE": "quick"})
+    session.run("mutmut", "run", *patterns, env=SINGLE | {"HYPOTHESIS_PROFILE": "quick"})
     session.run("mutmut", "results")
     session.run("mutmut", "export-cicd-stats")
 

@@ -120,6 +120,13 @@ def test_blocks_without_spread_are_kept(quantize: Quantize, bound: Bound) -> Non
     assert np.all(errors(quantize, tiny) <= bound(tiny))
 
 
+def test_weights_that_round_to_zero_stay_within_the_bound_of_q4_1() -> None:
+    unit = 2.0**-25  # half the smallest number of half precision: as a tie it rounds to 0
+    x = unit * (1 + np.arange(32) % 16)  # offset and step are a unit each, and both are lost
+    np.testing.assert_array_equal(quantize_q4_1(x).decode(), 0)
+    assert errors(quantize_q4_1, x)[0] == 16 * unit <= q4_1_error_bound(x)[0]
+
+
 def test_the_bound_of_q8_0_is_met_halfway_between_two_codes() -> None:
     x = np.zeros(32)
     x[:2] = 127, 0.5  # the step is 1, exactly

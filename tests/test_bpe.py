@@ -92,3 +92,4 @@ def test_bytes_do_not_compress_and_pairs_halve() -> None:
     assert compression_ratio(range(12), "twelve bytes", 256) == 1
     assert compression_ratio(range(6), "twelve bytes", 2**16) == 1
     assert compression_ratio(range(3), "twelve bytes", 300) == pytest.approx(32 / math.log2(300))
+    assert compression_ratio([0, 1] * 48, "twelve bytes", 2) == 1  # bit by bit

@@ -14,8 +14,12 @@ import numpy as np
 import pytest
 
 from primer_ref import cli, llama
+from primer_ref.budget import Plan, budget
+from primer_ref.energy import Interval
 from primer_ref.functional import log_softmax
 from primer_ref.information import perplexity
+from primer_ref.parameters import MODELS
+from primer_ref.roofline import DEVICES
 
 TEXT = "The capital of France is Paris. 😀"
 SRC = Path(__file__).parents[1] / "src"
@@ -66,6 +70,50 @@ def test_budget_says_the_same_to_people_and_programs(capsys: pytest.CaptureFixtu
     assert {"FLOP", "bytes", "seconds", "kWh", "kg CO2", "dollars"} <= set(text.split("\n"))
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.01234, "0.0123"),
+        (999, "999"),
+        (1000, "1,000"),
+        (999_999, "999,999"),
+        (1e6, "1 M"),
+        (2.5e9, "2.5 G"),
+        (3e12, "3 T"),
+        (7.23e15, "7.23 P"),
+        (1e18, "1 E"),
+        (7.23e23, "7.23e+23"),
+        (Interval(1.5, 2e6), "1.5 to 2 M"),
+    ],
+)
+def test_numbers_are_printed_with_three_digits_to_the_unit_or_with_a_prefix(
+    value: float | Interval, text: str
+) -> None:
+    assert cli._human(value) == text
+
+
+def test_every_option_of_budget_reaches_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--device=a100-80gb", "--devices=8", "--training-tokens=1e12", "--utilization=0.5"]
+    options += ["--prompt=2048", "--batch=16", "--bits=8", "--price=3"]
+    options += ["--pue", "1.2", "1.3", "--grid", "0.1", "0.2"]
+    plan = Plan(
+        DEVICES["a100-80gb"],
+        training_tokens=1e12,
+        pue=Interval(1.2, 1.3),
+        grid=Interval(0.1, 0.2),
+        n_devices=8,
+        utilization=0.5,
+        prompt=2048,
+        batch=16,
+        bits=8,
+        dollars_per_hour=3,
+    )
+    model = MODELS["llama3-8b"]
+    expected = cli._plain(budget(model.config, model.parameters, plan))
+    found = read(capsys, "budget", "llama3-8b", *options)
+    assert {heading: found[heading] for heading in expected} == expected
+
+
 def test_budget_of_sizes_from_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     sizes = {"n_layers": 12, "width": 768, "n_heads": 12, "n_kv_heads": 12, "head_size": 64}
     sizes |= {"hidden": 3072, "n_tokens": 50257, "context": 1024}
@@ -104,6 +152,8 @@ def test_surprisal_and_perplexity_are_their_definitions(
     )
     assert "nats in" in say(capsys, "surprisal", TEXT)
     assert "bits a byte" in say(capsys, "perplexity", TEXT)
+    whole = str(model.config.context)  # the widest window that there is
+    assert read(capsys, "perplexity", TEXT, "--context", whole) == total
 
 
 @pytest.mark.model
@@ -175,6 +225,7 @@ def test_generation_is_greedy_or_repeats_with_its_seed(
     greedy = list(llama.generate(model, start, lambda z: int(np.argmax(z)), limit=3))
     assert found["tokens"] == greedy
     assert found["text"].startswith(" Paris")
+    assert read(capsys, "generate", prompt, "--limit", "1")["tokens"] == greedy[:1]
     assert say(capsys, "generate", prompt, "--limit", "3") == f"{prompt}{found['text']}\n"
     drawn = ("generate", prompt, "--limit", "8", "--temperature", "1.5", "--seed")
     first, again, other = (read(capsys, *drawn, seed)["tokens"] for seed in ("1", "1", "2"))

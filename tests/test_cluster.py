@@ -87,6 +87,14 @@ def test_without_failures_only_checkpoints_cost() -> None:
     np.testing.assert_allclose(expected_goodput(safe, steps_per_checkpoint=20), 200 / 230)
 
 
+def test_ten_thousand_attempts_on_average_are_allowed() -> None:
+    # A stretch of t takes e^(t/M) attempts: a restart of log(10,000) M is at the limit.
+    single = replace(LLAMA3, n_devices=1, device_mtbf=1.0, step_time=1e-9, jitter=0.0)
+    limit = replace(single, checkpoint_time=0.0, detection_time=0.0, restart_time=math.log(10_000))
+    run = simulate_run(limit, n_steps=1, steps_per_checkpoint=1, rng=np.random.default_rng(0))
+    assert (run.n_failures, run.wall_time) == (0, 1e-9)
+
+
 @pytest.mark.parametrize("steps_per_checkpoint", [20, 80, 300])
 def test_the_simulation_converges_to_the_closed_form(steps_per_checkpoint: int) -> None:
     hard = replace(LLAMA3, device_mtbf=LLAMA3.device_mtbf / 5)

@@ -111,6 +111,11 @@ def test_the_price_of_whole_frequencies(seed: int, total: int) -> None:
     assert np.all(price < math.log2(total / (total - 200)) + 1e-9)
 
 
+def test_single_precision_gets_no_more_than_the_total() -> None:
+    # 2^31 − 3 has more digits than a float32: it would be rounded up.
+    assert quantize(np.array([1, 0, 0], np.float32)).tolist() == [2**31 - 2, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -123,6 +128,7 @@ def test_the_price_of_whole_frequencies(seed: int, total: int) -> None:
         (lambda: encode([2], always([1, 1])), "not 2"),
         (lambda: encode([-1], always([1, 1])), "not -1"),
         (lambda: encode([0], always([0.5, 0.5])), "whole numbers"),
+        (lambda: encode([0], always([[1, 1]])), "whole numbers"),
         (lambda: encode([0], always([2, -1])), "at least 0"),
         (lambda: encode([0], always([2**32, 1])), "between 1 and"),
         (lambda: decode([1], always([0, 0]), end=0), "between 1 and"),

@@ -99,6 +99,13 @@ def test_categorical_drift_agrees_with_enumeration(n: int) -> None:
     np.testing.assert_allclose(expected_support(p, n, sample_size=m), support, rtol=1e-12)
 
 
+def test_laws_in_single_precision_are_squared_in_double() -> None:
+    small = 2.0**-20
+    p = np.array([small, 1 - small], np.float32)
+    drift = expected_heterozygosity(p, 0, sample_size=4)
+    np.testing.assert_allclose(drift, 2 * small * (1 - small), rtol=1e-9)
+
+
 def test_expected_support_has_its_closed_form_after_one_refit_and_falls_to_one() -> None:
     p = np.arange(1, 9) / 36
     once = np.sum(1 - (1 - p) ** 12)

@@ -71,6 +71,11 @@ def test_its_mean_is_mutual_information() -> None:
     assert pmi(FRUIT)[1, 0] == -np.inf
 
 
+def test_single_precision_counts_are_divided_in_double() -> None:
+    expected = np.log([[1 * 10 / (3 * 4), 2 * 10 / (3 * 6)], [3 * 10 / (7 * 4), 4 * 10 / (7 * 6)]])
+    np.testing.assert_allclose(pmi(np.array([[1, 2], [3, 4]], np.float32)), expected, rtol=1e-12)
+
+
 def test_the_shift_is_subtracted_before_the_cut() -> None:
     counts = np.array([[4, 1, 0], [1, 6, 2]])
     np.testing.assert_allclose(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 from primer_ref.corpus import (
     burstiness,
@@ -49,6 +49,12 @@ def test_the_vocabulary_grows_with_the_power_that_zipf_predicts() -> None:
     assert heaps_exponent(0.8) == 1.0
 
 
+def test_no_words_are_no_vocabulary_and_two_draws_are_exact() -> None:
+    for p in (np.array([2**-12], np.float32), np.array([2.0**-12])):
+        expected = [0, 2.0**-12, 2.0**-11 - 2.0**-24]
+        np.testing.assert_allclose(expected_vocabulary(p, [0, 1, 2]), expected, rtol=1e-12)
+
+
 def test_a_sample_grows_as_expected() -> None:
     rng = np.random.default_rng(4)
     law = zipf(1.5, 2000)
@@ -66,12 +72,16 @@ def test_the_slope_of_a_power_is_its_exponent() -> None:
     n = np.arange(1, 5001)
     assert heaps_least_squares(3 * n**0.7) == pytest.approx(0.7, abs=1e-12)
     assert heaps_least_squares(3 * n**0.7, n_points=7) == pytest.approx(0.7, abs=1e-12)
+    # Through two points runs the chord, whatever is between them.
+    chord = math.log(3) / math.log(5)
+    assert heaps_least_squares([1, 2, 2, 2, 3], n_points=2) == pytest.approx(chord, rel=1e-12)
 
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=1))
 def test_growth_counts_the_different_words(tokens: list[str]) -> None:
     expected = [len(set(tokens[: n + 1])) for n in range(len(tokens))]
     np.testing.assert_array_equal(vocabulary_growth(tokens), expected)
+    assert vocabulary_growth(tokens).dtype == np.int64
 
 
 def test_burstiness_of_random_regular_and_clustered_words() -> None:
@@ -95,6 +105,10 @@ def test_the_correction_takes_off_the_bias_of_entropy_to_first_order() -> None:
         better = [miller_madow_entropy(row) - float(entropy(law)) for row in samples]
         assert np.mean(plain) == pytest.approx(-7 / (2 * n), rel=0.2)
         assert abs(np.mean(better)) < 0.25 * abs(np.mean(plain))
+    exact = stats.entropy([1, 2, 4]) + 2 / 14
+    assert miller_madow_entropy(np.array([1, 2, 4, 0], np.float32)) == pytest.approx(
+        exact, rel=1e-12
+    )
 
 
 def chain(rng: np.random.Generator, flip: float, size: int) -> NDArray[np.int64]:

@@ -113,6 +113,12 @@ def test_typical_may_raise_the_entropy() -> None:
     assert raised > entropy(p)
 
 
+def test_of_equally_typical_tokens_the_lowest_numbers_come_first() -> None:
+    common = np.arange(112) % 7 < 3  # 48 of them: 3/4 of the probability
+    p = np.where(common, 1 / 64, 1 / 256)
+    assert support(typical(p, mass=0.375)) == set(np.flatnonzero(common)[:24].tolist())
+
+
 def test_greedy_is_the_limit_of_low_temperature() -> None:
     for s in ([1.0, 3.0, 2.5], [1.0, 3.0, 3.0]):
         np.testing.assert_allclose(greedy(softmax(s)), softmax(s, temperature=1e-3), atol=1e-12)

@@ -119,6 +119,9 @@ def test_the_curve_is_the_chance_of_a_whole_band(s: float, bands: int, rows: int
     assert float(band_curve(s, bands=bands, rows=rows)) == pytest.approx(exact, abs=1e-12)
     assert float(band_curve(1e-9, bands=3, rows=2)) == pytest.approx(3e-18)
     assert float(band_curve(1, bands=bands, rows=rows)) == 1
+    small = 2.0**-10  # exact in single precision; the curve is not
+    curve = float(band_curve(np.float32(small), bands=2, rows=1))
+    assert curve == pytest.approx(2 * small - small**2, rel=1e-12)
 
 
 def test_candidates_follow_the_curve() -> None:

@@ -77,6 +77,8 @@ def test_mean_cosine_is_the_mean_over_pairs(vectors: F) -> None:
     cosines = cosine_similarity(vectors, vectors)
     expected = np.mean(cosines[~np.eye(6, dtype=bool)])
     assert mean_cosine(vectors) == pytest.approx(expected, abs=1e-12)
+    # Sums of single precision would lose units above 2^24.
+    assert mean_cosine(np.tile(np.array([1, 0], np.float32), (4099, 1))) == 1
 
 
 def test_random_directions_have_no_common_one_and_spread_by_the_root_of_the_width() -> None:

@@ -23,6 +23,8 @@ def test_capacity_is_the_even_share_times_its_factor_rounded_up() -> None:
     assert expert_capacity(64, 8, factor=1.0) == 8
     assert expert_capacity(65, 8, factor=1.0) == 9
     assert expert_capacity(64, 8, factor=1.25) == 10
+    assert expert_capacity(1, 8, factor=1.0) == 1
+    assert expert_capacity(3, 1, factor=1.0) == 3
 
 
 @given(seeds, st.integers(1, 5), st.integers(0, 6))
@@ -76,6 +78,13 @@ def test_buffers_are_filled_up_with_zeros() -> None:
 
     expert_parallel([np.ones((2, 1))], [[0, 0]], [[1.0, 1.0]], [expert], capacity=4)
     np.testing.assert_array_equal(seen, [[[1], [1], [0], [0]]])
+
+
+def test_single_precision_is_computed_and_sent_as_it_is() -> None:
+    row, gate = np.ones((1, 3), np.float32), np.array([0.5], np.float32)
+    done = expert_parallel([row, row], [[1], [0]], [gate, gate], [abs, abs], capacity=2)
+    assert [y.dtype for y in done.values] == [np.float32] * 2
+    assert done.bytes_sent == (2 * 2 * 3 * 4,) * 2  # two exchanges of two rows
 
 
 def test_gradients_reach_the_tokens_that_fit_and_no_others() -> None:

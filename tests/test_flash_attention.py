@@ -109,6 +109,20 @@ def test_a_query_that_may_look_at_nothing_gets_zero_and_gives_no_gradient() -> N
     np.testing.assert_allclose(dv, alone[2], atol=1e-14)
 
 
+def test_values_may_have_leading_axes_of_their_own() -> None:
+    q, k, v = normal(3, (4, 2), (4, 2), (2, 4, 3))
+
+    def none_for_the_first_block(query: Ints, key: Ints) -> Bools:
+        return np.asarray((query >= 2) & (key >= 0))
+
+    sizes = Sizes(block_q=2, block_k=3, rule=none_for_the_first_block)
+    output, log_sums = flash_attention(q, k, v, **sizes)
+    for own, out, lse in zip(v, output, log_sums, strict=True):
+        np.testing.assert_allclose(out[2:], scaled_dot_product_attention(q[2:], k, own), atol=1e-12)
+        np.testing.assert_array_equal(out[:2], 0)
+        np.testing.assert_array_equal(lse[:2], -np.inf)
+
+
 def test_backward_is_the_gradient_of_forward() -> None:
     q, k, v, d_out = normal(2, (5, 3), (5, 3), (5, 2), (5, 2))
     sizes = Sizes(block_q=2, block_k=3, rule=causal)

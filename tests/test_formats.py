@@ -134,6 +134,8 @@ def test_metadata(tmp_path: Path, small: bytes) -> None:
     assert metadata["words"] == ["a", "", "ß"]
     assert metadata["flags"] == [True, False]
     assert metadata["nested"] == [[1, 2], ["x"]]
+    deepest = [("deep", 9, (9, [(9, [(9, [(4, [7])])])]))]
+    assert opened(tmp_path, gguf(deepest, [])).metadata == {"deep": [[[[7]]]]}
 
 
 @pytest.mark.parametrize("kind", [Q4_0, Q4_1, Q8_0])
@@ -183,6 +185,7 @@ def header(n_tensors: int, n_values: int, body: bytes, room: int = 256) -> bytes
 
 KEY = struct.pack("<Q", 1) + b"k"
 DEEP = KEY + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 200
+FIVE_DEEP = KEY + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 4 + struct.pack("<IQ", 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +207,9 @@ DEEP = KEY + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 200
         (header(0, 1, KEY + struct.pack("<IIQ", 9, 8, 2**61)), "strings of at least 8 bytes"),
         (header(0, 1, KEY + struct.pack("<IIQ", 9, 9, 2**61)), "arrays of at least 12 bytes"),
         (header(0, 1, KEY + struct.pack("<IIQ", 9, 13, 1)), "must be one of 0 to 12; got 13"),
+        (header(0, 1, KEY + struct.pack("<IIQ", 9, 2**32 - 1, 1)), "got 4294967295"),
         (header(0, 1, DEEP), "nested at most 4 deep"),
+        (header(0, 1, FIVE_DEEP), "nested at most 4 deep; got 5"),
         (header(0, 2, (KEY + struct.pack("<IB", 0, 1)) * 2), "keys must be unique; got 'k'"),
         (header(1, 0, entry(b"w", (), F32, 0)), "must have 1 to 4 axes; 'w' has 0"),
         (header(1, 0, entry(b"w", (1,) * 5, F32, 0)), "must have 1 to 4 axes; 'w' has 5"),

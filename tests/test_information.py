@@ -142,6 +142,13 @@ def test_perplexity_of_a_published_exercise() -> None:
     assert perplexity(np.log([0.91] * 9 + [0.01])) == pytest.approx(1.72529254968)
 
 
+def test_means_over_single_precision_are_taken_in_double() -> None:
+    log_probs = np.full(1000, -0.1, np.float32)
+    nats = float(-log_probs[0])
+    assert perplexity(log_probs) == pytest.approx(math.exp(nats), rel=1e-12)
+    assert bits_per_byte(log_probs, 1000) == pytest.approx(nats / math.log(2), rel=1e-12)
+
+
 @pytest.mark.equation("eq-bits-per-byte")
 def test_bits_per_byte_does_not_depend_on_how_the_text_was_cut() -> None:
     per_letter, per_word = np.log([0.5, 0.5, 0.25, 0.25]), np.log([0.25, 0.0625])
@@ -240,6 +247,7 @@ def test_shannon_code_is_within_a_bit_of_entropy(p: F) -> None:
 def test_shannon_code_of_powers_of_a_half_is_exact() -> None:
     assert shannon_code_lengths(HORSES).tolist() == [1, 2, 3, 4, 6, 6, 6, 6]
     assert np.array(HORSES) @ shannon_code_lengths(HORSES) == 2
+    assert shannon_code_lengths([1.0]).tolist() == [0]  # nothing to say
 
 
 def test_zipfs_law_for_words_does_not_give_the_published_entropy() -> None:
@@ -291,6 +299,8 @@ def test_what_is_not_a_distribution_is_refused(p: ArrayLike, message: str) -> No
         (lambda: conditional_entropy([0.5, 0.5]), "at least one outcome"),
         (lambda: mutual_information([[0.5], [0.4]]), "joint must sum to 1"),
         (lambda: entropy_rate([[0.5, 0.5]]), "square"),
+        (lambda: entropy_rate([[0.5, 0.4], [0.5, 0.5]]), "^transition must sum to 1"),
+        (lambda: guessing_bounds([0.5, 0.4]), "^rank_probabilities must sum to 1"),
         (lambda: perplexity([]), "at least one value"),
         (lambda: perplexity([0.1]), "at most 0; got 0.1"),
         (lambda: perplexity([math.nan]), "at most 0; got nan"),
@@ -298,7 +308,7 @@ def test_what_is_not_a_distribution_is_refused(p: ArrayLike, message: str) -> No
         (lambda: kraft_sum([1, -1]), "at least 0"),
         (lambda: kraft_sum([0.5]), "whole numbers"),
         (lambda: kraft_sum([1], radix=1), "radix must be at least 2; got 1"),
-        (lambda: shannon_code_lengths([1.0, 0.0]), "no codeword"),
+        (lambda: shannon_code_lengths([0.5, 0.5, 0.0]), "no codeword"),
     ],
 )
 def test_errors_say_what_is_wrong(call: Callable[[], object], message: str) -> None:

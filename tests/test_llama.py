@@ -284,6 +284,7 @@ def test_a_batch_is_never_larger_than_its_slots(monkeypatch: pytest.MonkeyPatch)
 def test_a_long_prompt_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = llama.forward(TINY, TOKENS)
     monkeypatch.setattr(llama, "PIECE", 3)
+    np.testing.assert_array_equal(llama.forward(TINY, TOKENS), whole)  # all rows, not the last
     np.testing.assert_allclose(llama.forward(TINY, TOKENS, last=True), whole[-1], atol=1e-4)
     cache = KVCache(TINY.config, 10)
     llama.forward(TINY, TOKENS[:2], cache)

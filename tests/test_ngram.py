@@ -96,6 +96,16 @@ def test_posterior_mean_agrees_with_sampling_the_prior() -> None:
     )
 
 
+def test_every_row_of_counts_is_a_law_of_its_own() -> None:
+    found = additive_smoothing([[3, 1], [0, 2]], [[0, 0], [1, 1]])
+    np.testing.assert_allclose(found, [[3 / 4, 1 / 4], [1 / 4, 3 / 4]])
+
+
+def test_counts_in_bytes_do_not_wrap() -> None:
+    counts = np.array([200, 100], np.uint8)
+    np.testing.assert_allclose(additive_smoothing(counts, counts), [2 / 3, 1 / 3])
+
+
 @pytest.mark.equation("eq-dirichlet-mean", "eq-interpolation")
 @given(st.lists(st.integers(0, 9), min_size=3, max_size=3), st.floats(0.1, 10))
 def test_interpolation_is_the_same_posterior_mean(counts: list[int], strength: float) -> None:

@@ -83,6 +83,12 @@ def test_properties_agree_with_numpy(format: FloatFormat, dtype: type[np.floatin
     assert format.bits == info.bits
 
 
+def test_the_widest_and_the_narrowest_format_are_allowed() -> None:
+    assert FloatFormat(11, 52).max == np.finfo(np.float64).max
+    narrow = FloatFormat(2, 1)  # bias 1: normal numbers begin at 2⁰, with one digit below
+    assert (narrow.smallest_normal, narrow.smallest_subnormal) == (1, 0.5)
+
+
 def test_bfloat16_and_tf32_share_the_range_of_single_precision() -> None:
     assert BF16.smallest_normal == TF32.smallest_normal == FP32.smallest_normal == 2.0**-126
     assert BF16.max == (2 - 2**-7) * 2.0**127
@@ -189,6 +195,13 @@ def test_neighbors_are_the_next_numbers(format: FloatFormat) -> None:
     np.testing.assert_array_equal(above, values[2:])
     beyond = neighbors(format.max, format)[1]
     assert np.isinf(beyond) if format.has_infinity else np.isnan(beyond)
+
+
+def test_neighbors_of_a_number_in_single_precision_are_those_of_the_format() -> None:
+    least = np.float32(2.0**-149)
+    np.testing.assert_array_equal(
+        neighbors(least, FP64), [np.nextafter(float(least), end) for end in (0, 1)]
+    )
 
 
 @small

@@ -103,6 +103,12 @@ def test_the_fit_agrees_with_a_general_optimizer_and_with_mm(n: int) -> None:
     np.testing.assert_allclose(fit.strengths, mm - mm.mean(), atol=1e-9)
 
 
+def test_wins_in_single_precision_are_counted_in_double() -> None:
+    wins = np.array([[0, 2**24], [3, 0]], np.float32)  # whose sum that precision cannot hold
+    odds = math.log(2**24 / 3)
+    np.testing.assert_allclose(fit_bradley_terry(wins).strengths, [odds / 2, -odds / 2], rtol=1e-9)
+
+
 @given(st.floats(0.5, 1e6), st.floats(0.5, 1e6))
 def test_two_items_have_a_closed_form(won: float, lost: float) -> None:
     fit = fit_bradley_terry([[0, won], [lost, 0]])

@@ -132,6 +132,8 @@ def test_advanced_composition_adds_deltas_and_follows_its_formula() -> None:
     total, delta = advanced_composition(0.3, 1e-7, n_steps=40, slack=1e-4)
     expected = 0.3 * math.sqrt(80 * math.log(1e4)) + 40 * 0.3 * (math.exp(0.3) - 1)
     np.testing.assert_allclose([total, delta], [expected, 40e-7 + 1e-4])
+    one, _ = advanced_composition(0.3, 0, n_steps=1, slack=1e-4)
+    np.testing.assert_allclose(one, 0.3 * math.sqrt(2 * math.log(1e4)) + 0.3 * math.expm1(0.3))
     growth = [advanced_composition(1e-4, 0, n_steps=n, slack=1e-5)[0] for n in (100, 400)]
     np.testing.assert_allclose(growth[1] / growth[0], 2, rtol=1e-3)  # the root of the number
     np.testing.assert_allclose(basic_composition([0.5, 0.1, 0.2], [1e-6, 0, 3e-6]), [0.8, 4e-6])
@@ -164,7 +166,7 @@ def test_the_conversion_is_the_best_of_its_tail_bounds_over_the_order() -> None:
     alpha = 1 + np.logspace(-2, 3, 200_001)
     bounds = rho * alpha + math.log(1 / delta) / (alpha - 1)
     np.testing.assert_allclose(zcdp_epsilon(rho, delta), bounds.min(), rtol=1e-8)
-    assert zcdp_epsilon([], delta) == 0
+    assert zcdp_epsilon([], delta) == zcdp_epsilon([0.0], delta) == 0
 
 
 def test_clipping_bounds_what_one_example_can_do() -> None:

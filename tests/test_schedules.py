@@ -46,6 +46,11 @@ def test_cosine_passes_its_corners_and_averages_half_way(
     assert middle == pytest.approx(floor + (peak - floor) * (2 + math.sqrt(2)) / 4)
 
 
+def test_steps_in_bytes_may_be_fewer_than_those_of_the_warmup() -> None:
+    rates = warmup_cosine(np.arange(5, dtype=np.uint8), peak=1.0, warmup=400, total=500)
+    np.testing.assert_allclose(rates, np.arange(5) / 400)
+
+
 @given(st.integers(0, 20), st.integers(0, 50), st.integers(1, 50), st.floats(0, 1))
 def test_the_trapezoid_passes_its_corners_and_has_its_area(
     warmup: int, flat: int, fall: int, share: float

@@ -73,6 +73,11 @@ def test_a_beam_of_one_is_greedy(seed: int) -> None:
     assert found.tokens == text
 
 
+def test_a_beam_of_one_step_sorts_the_tokens() -> None:
+    found = beam_search(lambda _: np.log([0.3, 0.5, 0.2]), width=3, end=END, limit=1)
+    assert [hypothesis.tokens for hypothesis in found] == [(1,), (0,), (2,)]
+
+
 def test_beam_recomputes_the_published_example() -> None:
     # von Platen 2020: "The nice woman" is greedy, "The dog has" more probable.
     words = ["nice", "dog", "car", "woman", "house", "guy", "and", "runs", "has", "drives"]

@@ -52,16 +52,19 @@ def test_intensity_of_decoding_saturates_at_that_of_its_cache() -> None:
     assert at[-1] == pytest.approx(ceiling, rel=1e-6)
 
 
-@given(st.integers(0, 300), st.sampled_from(list(DEVICES)))
-def test_at_the_crossover_a_step_meets_the_ridge(n_past: int, name: str) -> None:
-    device = DEVICES[name]
-    batch = decode_crossover(*MODEL, device, n_past=n_past)
+@given(st.integers(0, 300), st.sampled_from(list(DEVICES)), st.sampled_from([1, 2, 4]))
+def test_at_the_crossover_a_step_meets_the_ridge(n_past: int, name: str, size: int) -> None:
+    ridge = ridge_point(DEVICES[name])
+
+    def intensity(batch: int) -> float:
+        return decode_intensity(*MODEL, n_past=n_past, batch=batch, bytes_per_number=size)
+
+    batch = decode_crossover(*MODEL, DEVICES[name], n_past=n_past, bytes_per_number=size)
     if math.isinf(batch):
-        assert decode_intensity(*MODEL, n_past=n_past, batch=10**12) < ridge_point(device)
+        assert intensity(10**12) < ridge
         return
-    below, above = math.floor(batch), math.ceil(batch + 1e-9)
-    assert decode_intensity(*MODEL, n_past=n_past, batch=below) <= ridge_point(device) * (1 + 1e-9)
-    assert decode_intensity(*MODEL, n_past=n_past, batch=above) >= ridge_point(device) * (1 - 1e-9)
+    assert intensity(math.floor(batch)) <= ridge * (1 + 1e-9)
+    assert intensity(math.ceil(batch + 1e-9)) >= ridge * (1 - 1e-9)
 
 
 def test_without_a_past_the_crossover_is_half_the_ridge_a_byte() -> None:

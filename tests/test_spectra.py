@@ -89,6 +89,9 @@ def test_the_envelope_by_hand() -> None:
     pair = Spectrum(np.array([3.0, 3.0]), np.zeros(2))
     np.testing.assert_allclose(score_envelope(pair, [1.0, 0.1], [0]), 9)
     np.testing.assert_allclose(partial_sum_norm([1.0, 0.1], [0]), 3)
+    # A quarter turn apart: the difference is the diagonal of a square.
+    pair = Spectrum(np.array([3.0, 3.0]), np.array([0.0, math.pi / 2]))
+    np.testing.assert_allclose(score_envelope(pair, [1.0, 0.1], [0]), 9 * math.sqrt(2))
 
 
 @given(seeds, st.integers(0, 20_000))

@@ -49,6 +49,25 @@ def test_no_error_exceeds_its_bound(
     assert np.all(np.abs(add(x, format) - exact(x)) <= bound(x, format))
 
 
+def test_bounds_follow_their_formulas() -> None:
+    # γ is 1 where the roundings, of u = 1/256 each, add up to 1/2.
+    np.testing.assert_allclose(naive_sum_bound(np.ones(129), BF16), 129)
+    narrow = FloatFormat(8, 1)  # u = 1/4, and two levels
+    np.testing.assert_allclose(pairwise_sum_bound(np.ones(4), narrow), 4)
+    np.testing.assert_allclose(compensated_sum_bound(np.ones(129), BF16), 129 / 256 + 129)
+
+
+@pytest.mark.parametrize("bound", [bound for _, bound in SUMS])
+def test_the_bound_of_a_row_does_not_see_other_rows(bound: Sum) -> None:
+    x = terms(4, BF16, 3, 10)
+    np.testing.assert_allclose(bound(x, BF16), [bound(row, BF16) for row in x], rtol=1e-15)
+
+
+@pytest.mark.parametrize("add", [naive_sum, pairwise_sum, compensated_sum, kahan_sum])
+def test_terms_in_single_precision_are_added_in_that_of_the_format(add: Sum) -> None:
+    assert add(np.array([1, 2.0**-40], np.float32), FP64) == 1 + 2.0**-40
+
+
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 40))
 def test_kahans_error_stays_within_two_roundings_of_the_terms(seed: int, n: int) -> None:
     x = terms(seed, FP32, 8, n)

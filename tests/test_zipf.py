@@ -46,6 +46,11 @@ def test_the_law_is_the_one_of_scipy() -> None:
     assert zipf_exponent([1, 10**9]).exponent == pytest.approx(-math.log2(1e9), abs=1e-5)
 
 
+def test_counts_in_single_precision_are_fitted_in_double() -> None:
+    counts = np.array([50, 20, 11, 3, 1])
+    assert zipf_exponent(counts.astype(np.float32)) == zipf_exponent(counts)
+
+
 @pytest.mark.parametrize("exponent", [0.7, 1.0, 1.4])
 def test_the_exponent_is_found_within_its_stated_error_which_falls_with_the_root(
     exponent: float,

@@ -297,7 +297,7 @@ def repetition_penalty(logits: ArrayLike, tokens: Sequence[int], *, penalty: flo
     Raises
     ------
     ValueError
-        If a token is not from 0 to V − 1, or the penalty is not positive and finite.
+        If a token is not an integer from 0 to V − 1, or the penalty is not positive and finite.
 
     Notes
     -----
@@ -343,7 +343,7 @@ def no_repeat_ngram(tokens: Sequence[int], *, n: int, n_tokens: int) -> Bools:
     Raises
     ------
     ValueError
-        If a token is not from 0 to V − 1, or ``n`` is below 1.
+        If a token is not an integer from 0 to V − 1, or ``n`` is below 1.
 
     References
     ----------
@@ -367,7 +367,9 @@ def no_repeat_ngram(tokens: Sequence[int], *, n: int, n_tokens: int) -> Bools:
 
 
 def _token_numbers(tokens: Sequence[int], n_tokens: int) -> Ints:
-    numbers = np.asarray(tokens, dtype=np.int64)
+    numbers = np.asarray(tokens if len(tokens) else np.empty(0, np.int64))
+    if not np.issubdtype(numbers.dtype, np.integer):
+        raise ValueError(f"tokens must be integers; got {numbers.dtype}")
     bad = (numbers < 0) | (numbers >= n_tokens)
     if np.any(bad):
         raise ValueError(f"tokens must be from 0 to {n_tokens - 1}; got {numbers[bad][0]}")

@@ -144,7 +144,8 @@ def expert_parallel(
     Raises
     ------
     ValueError
-        If there are not as many experts as devices, or a choice is not one of them.
+        If there are not as many experts, choices and gates as devices, or a choice is not one of
+        them.
 
     Notes
     -----
@@ -169,6 +170,11 @@ def expert_parallel(
     n = len(rows)
     if len(experts) != n:
         raise ValueError(f"there must be one expert a device; got {len(experts)} for {n}")
+    if not len(choices) == len(gates) == n:
+        raise ValueError(
+            "there must be choices and gates of each device; "
+            f"got {len(choices)} and {len(gates)} for {n}"
+        )
     places = [dispatch(chosen, n_experts=n, capacity=capacity) for chosen in choices]
     buffers = [
         [_and_zeros(x)[_filled(place, capacity, len(x))] for place in own]

@@ -55,7 +55,7 @@ def tokenize_13a(text: str) -> list[str]:
     >>> tokenize_13a("It wasn't 1,000.5-odd (so-called) miles.")
     ['It', "wasn't", '1,000.5', '-', 'odd', '(', 'so-called', ')', 'miles', '.']
     """
-    text = text.rstrip().replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
+    text = text.rstrip().replace("<skipped>", "").replace("-\n", "")
     for name, character in (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")):
         text = text.replace(name, character)
     text = re.sub(r'([!"#$%&()*+/:;<=>?@\[\\\]^_`{|}~])', r" \1 ", f" {text} ")

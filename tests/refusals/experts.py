@@ -23,6 +23,11 @@ ROWS = [
         {"rows": [ROW], "choices": [[1]], "gates": [[1.0]], "experts": [abs], "capacity": 1},
         "from 0 to 0; got 1",
     ),
+    (
+        expert_parallel,
+        {"rows": [ROW], "choices": [], "gates": [[1.0]], "experts": [abs], "capacity": 1},
+        "choices and gates of each device; got 0 and 1 for 1",
+    ),
     (load_balance_loss, {"probabilities": ROW / 2, "choices": [0, 1]}, r"got shapes \(2,\)"),
     (load_balance_loss, {"probabilities": ROW / 2, "choices": [2]}, "from 0 to 1; got 2"),
 ]

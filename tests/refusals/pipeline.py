@@ -11,6 +11,7 @@ STUCK = [[Task(0, 0, True), Task(0, 0)]]
 
 ROWS = [
     (run_schedule, TIMES | {"schedule": ONE, "forward": 0.0}, "times must be positive; got 0.0"),
+    (run_schedule, TIMES | {"schedule": ONE, "backward": 0.0}, "positive; got 1.0 and 0.0"),
     (run_schedule, TIMES | {"schedule": ONE, "backward": np.nan}, "positive; got 1.0 and nan"),
     (run_schedule, TIMES | {"schedule": STUCK}, "devices wait for one another"),
 ]

@@ -22,6 +22,16 @@ ROWS = [
     (attainable, {"intensity": nan, "device": H100}, "intensity must not be negative; got nan"),
     (roofline_seconds, {"flops": 1, "moved_bytes": 0, "device": H100}, "moved_bytes must be pos"),
     (
+        roofline_seconds,
+        {"flops": 0, "moved_bytes": 1, "device": H100},
+        "^flops must be positive",
+    ),
+    (
+        training_seconds,
+        {"flops": nan, "device": H100, "n_devices": 1, "utilization": 0.5},
+        "^flops must be positive; got nan",
+    ),
+    (
         training_seconds,
         {"flops": 1, "device": H100, "n_devices": 1, "utilization": 1.5},
         "utilization must be a share of the peak; got 1.5",

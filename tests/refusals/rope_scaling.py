@@ -35,6 +35,7 @@ ROWS = [
     (by_parts, PARTS | {"slow": 0}, "slow positive; got 4 and 0"),
     (by_parts, PARTS | {"frequencies": []}, "two positive numbers"),
     (llama3_frequencies, {"frequencies": THETA, "fast": np.nan}, "fast must be above slow"),
+    (yarn_frequencies, PARTS | {"context": 0}, "^context must be positive; got 0"),
     (yarn_frequencies, PARTS | {"fast": 1}, "fast must be above slow"),
     (yarn_frequencies, PARTS | {"frequencies": [1.0, 0.5, 0.3]}, "geometric sequence from 1"),
     (yarn_frequencies, PARTS | {"frequencies": [2.0, 1.0, 0.5]}, "geometric sequence from 1"),

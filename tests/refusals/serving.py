@@ -28,6 +28,11 @@ ROWS = [
     (littles_law, {"arrivals_per_second": 1, "seconds": nan}, "seconds must be pos.* got nan"),
     (
         cost_per_million_tokens,
+        {"dollars_per_hour": nan, "tokens_per_second": 1},
+        "^dollars_per_hour must be positive; got nan",
+    ),
+    (
+        cost_per_million_tokens,
         {"dollars_per_hour": 1, "tokens_per_second": 0},
         "tokens_per_second must be positive; got 0",
     ),
