@@ -69,7 +69,8 @@ def absmax_quantize(x: ArrayLike, *, bits: int = 8) -> Codes:
     -------
     Codes
         Codes from −(2^(b−1) − 1) to 2^(b−1) − 1; `dequantize` is at most half a step off. The step
-        is 1 where all weights are 0.
+        is 1 where it would be 0: all weights are 0, or the largest is below the smallest number
+        times the largest code.
 
     Raises
     ------
