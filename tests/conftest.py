@@ -1,4 +1,4 @@
-"""What several tests share: the built book."""
+"""What several tests share: the built book, and the real model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from build_versions import build_latest, version_data, write_root
+from primer_ref import llama
 
 # Sphinx colors its warnings where CI is set; the tests read them as plain text.
 os.environ["NO_COLOR"] = "1"
@@ -30,3 +31,9 @@ def built_book() -> Path:
     build_latest(ROOT, site, cache)
     write_root(site, version_data(site, []))
     return site
+
+
+@pytest.fixture(scope="session")
+def model() -> llama.Model:
+    """Load the real model, once for all tests of a process."""
+    return llama.load()

@@ -25,11 +25,6 @@ TEXT = "The capital of France is Paris. 😀"
 SRC = Path(__file__).parents[1] / "src"
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 @pytest.fixture(autouse=True)
 def _one_model(model: llama.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llama, "load", lambda: model)

@@ -362,50 +362,45 @@ def test_find_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- The real model --------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def real() -> Model:
-    return llama.load()
-
-
 @pytest.mark.model
-def test_golden_logits(real: Model) -> None:
-    logits = llama.forward(real, real.tokenizer.encode("The capital of France is"))
+def test_golden_logits(model: Model) -> None:
+    logits = llama.forward(model, model.tokenizer.encode("The capital of France is"))
     assert logits.dtype == np.float32
-    assert real.tokenizer.decode([int(logits[-1].argmax())]) == " Paris"
+    assert model.tokenizer.decode([int(logits[-1].argmax())]) == " Paris"
     assert logits[-1].max() == pytest.approx(17.37, abs=0.01)
 
 
 @pytest.mark.model
-def test_real_cache(real: Model) -> None:
-    tokens = real.tokenizer.encode("It is a truth universally acknowledged, that a single man")
-    cache = KVCache(real.config, 30)
-    parts = [llama.forward(real, tokens[:5], cache)]
-    parts += [llama.forward(real, [token], cache) for token in tokens[5:]]
-    whole = llama.forward(real, tokens)
+def test_real_cache(model: Model) -> None:
+    tokens = model.tokenizer.encode("It is a truth universally acknowledged, that a single man")
+    cache = KVCache(model.config, 30)
+    parts = [llama.forward(model, tokens[:5], cache)]
+    parts += [llama.forward(model, [token], cache) for token in tokens[5:]]
+    whole = llama.forward(model, tokens)
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-3)
 
 
 @pytest.mark.model
-def test_a_real_batch(real: Model) -> None:
+def test_a_real_batch(model: Model) -> None:
     texts = ["The capital of France is", "One, two, three,", "def add(a, b):\n    return"]
-    prompts = [real.tokenizer.encode(text) for text in texts]
+    prompts = [model.tokenizer.encode(text) for text in texts]
     made: list[list[int]] = [[], [], []]
     for number, token in llama.generate_batch(
-        real, prompts, lambda _, logits: int(logits.argmax()), limit=5, slots=2
+        model, prompts, lambda _, logits: int(logits.argmax()), limit=5, slots=2
     ):
         made[number].append(token)
-    alone = [list(llama.generate(real, prompt, np.argmax, limit=5)) for prompt in prompts]
+    alone = [list(llama.generate(model, prompt, np.argmax, limit=5)) for prompt in prompts]
     assert made == alone
 
 
 @pytest.mark.model
-def test_the_real_model_follows_its_template(real: Model) -> None:
+def test_the_real_model_follows_its_template(model: Model) -> None:
     prompt = "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n"
-    tokens = real.tokenizer.encode(prompt, specials=True)
+    tokens = model.tokenizer.encode(prompt, specials=True)
     assert tokens[0] == 1
-    stop = [real.tokenizer.specials["<|im_end|>"]]
-    answer = llama.generate(real, tokens, np.argmax, limit=40, stop=stop)
-    assert "4" in real.tokenizer.decode(answer)
+    stop = [model.tokenizer.specials["<|im_end|>"]]
+    answer = llama.generate(model, tokens, np.argmax, limit=40, stop=stop)
+    assert "4" in model.tokenizer.decode(answer)
 
 
 THREADS = """

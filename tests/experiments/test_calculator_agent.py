@@ -20,11 +20,6 @@ def stored() -> dict[str, Any]:
     return record.load("calculator_agent")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 # --- By hand ---------------------------------------------------------------------------------
 
 

@@ -21,11 +21,6 @@ def stored() -> dict[str, Any]:
     return record.load("constrained_generation")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 # --- By hand ---------------------------------------------------------------------------------
 
 

@@ -130,11 +130,6 @@ def test_stored_files_say_where_they_come_from(path: Path) -> None:
 # --- The measurements --------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 @pytest.mark.model
 def test_passage_surprisal(model: llama.Model) -> None:
     stored = record.load("passage_surprisal")["passages"]

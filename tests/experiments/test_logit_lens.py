@@ -16,11 +16,6 @@ from primer_ref.transformer import Weights
 
 
 @pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
-@pytest.fixture(scope="module")
 def stored() -> dict[str, Any]:
     return record.load("logit_lens")
 

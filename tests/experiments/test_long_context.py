@@ -176,11 +176,6 @@ def stored() -> dict[str, Any]:
     return record.load("long_context")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 def estimates(value: Any) -> Iterator[dict[str, float]]:
     """Find every value with an interval, all the way down."""
     if isinstance(value, dict):

@@ -24,11 +24,6 @@ def stored() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
-@pytest.fixture(scope="module")
 def small() -> NgramModel:
     words = ["banana", "cabin", "bad", "abba", "dab", "band", "cab"]
     return fit_ngrams([letters27(word) for word in words], n_symbols=27, order=2, strength=1)

@@ -18,11 +18,6 @@ def stored() -> dict[str, Any]:
     return record.load("multiple_choice")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 def rights(stored: dict[str, Any], name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([float(one["choices"][name] == one["right"]) for one in stored["questions"]])
 

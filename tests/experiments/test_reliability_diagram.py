@@ -20,11 +20,6 @@ def stored() -> dict[str, Any]:
     return record.load("reliability_diagram")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 def predictions(confidence: Any, right: Any) -> dict[str, Any]:
     one = {"confidence": confidence, "right": right, "loss": -np.log(confidence)}
     return {"plain": one, "scaled": one}

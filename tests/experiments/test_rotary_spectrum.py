@@ -147,11 +147,6 @@ def stored() -> dict[str, Any]:
     return record.load("rotary_spectrum")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 def test_stored_numbers_agree_with_each_other(stored: dict[str, Any]) -> None:
     theta = 100000.0 ** -(np.arange(32) / 32)
     np.testing.assert_allclose(stored["frequencies"], theta, rtol=1e-5)

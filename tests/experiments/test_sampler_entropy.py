@@ -20,11 +20,6 @@ def stored() -> dict[str, Any]:
     return record.load("sampler_entropy")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 def rows(stored: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [row for row in stored["maps"] if row["map"] == name]
 

@@ -19,11 +19,6 @@ def stored() -> dict[str, Any]:
     return record.load("semantic_entropy")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 # --- By hand ---------------------------------------------------------------------------------
 
 

@@ -15,11 +15,6 @@ from primer_ref import llama
 
 
 @pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
-@pytest.fixture(scope="module")
 def stored() -> dict[str, Any]:
     return record.load("token_embedding")
 

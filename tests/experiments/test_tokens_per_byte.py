@@ -19,11 +19,6 @@ from primer_ref.tokenizer import BPETokenizer
 
 
 @pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
-@pytest.fixture(scope="module")
 def stored() -> dict[str, Any]:
     return record.load("tokens_per_byte")
 

@@ -22,11 +22,6 @@ def stored() -> dict[str, Any]:
     return record.load("watermark_power")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 def green_text(length: int, first: int, n_tokens: int = 500) -> list[int]:
     """Write a text whose every token is green, at random otherwise."""
     rng, tokens = np.random.default_rng(first), [first]

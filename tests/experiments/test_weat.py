@@ -22,11 +22,6 @@ def stored() -> dict[str, Any]:
     return record.load("weat")
 
 
-@pytest.fixture(scope="module")
-def model() -> llama.Model:
-    return llama.load()
-
-
 def clouds(shift: float) -> tuple[Any, Any, Any, Any]:
     """Two lists of targets that lean apart by a shift along the axis between the attributes."""
     rng = np.random.default_rng(5)
