@@ -32,7 +32,7 @@ Tensors = Mapping[str, StoredTensor]
 Made = TypeVar("Made")
 Parts = tuple[Config, Weights, BPETokenizer, Floats]
 
-CHUNK = 128  # rows that are decoded at once: what they take stays in a cache
+CHUNK = 1024  # rows that are decoded at once: few calls, and what they take stays in a cache
 
 # Names of the arrays: in GGUF after "blk.0.", in safetensors after "model.layers.0.".
 GGUF = {
