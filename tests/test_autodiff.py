@@ -695,3 +695,15 @@ def test_a_tensor_shows_its_value_and_reads_as_a_sequence() -> None:
     assert x.dtype == np.float64
     assert [row.data.tolist() for row in x] == [[0, 1, 2], [3, 4, 5]]
     assert x.T.shape == (3, 2)
+
+
+def test_the_modulus_has_slope_0_at_0() -> None:
+    assert grad(lambda x: np.sum(np.abs(x)))(np.array([0.0, -2.0])).tolist() == [0, -1]
+
+
+def test_what_is_taken_along_an_axis_is_taken_along_the_last_one_by_default() -> None:
+    x = np.arange(24.0).reshape(2, 3, 4)
+    indices = np.arange(6).reshape(2, 3, 1) % 4
+    tensor: Any = Tensor(x)
+    taken: Any = np.take_along_axis(tensor, indices)
+    np.testing.assert_array_equal(taken.data, np.take_along_axis(x, indices, axis=-1))
