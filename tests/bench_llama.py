@@ -14,16 +14,15 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.machine_roofline import durations, products
 from primer_ref import llama
 from primer_ref.trees import tree_leaves
 
@@ -32,6 +31,7 @@ transformers: Any = importlib.import_module("transformers")
 
 PEAK = """
 import numpy as np
+from experiments.machine_roofline import durations, products
 from primer_ref import llama
 model = llama.load()
 tokens = list(llama.generate(model, model.tokenizer.encode("The capital of France is"), np.argmax,
@@ -39,15 +39,6 @@ tokens = list(llama.generate(model, model.tokenizer.encode("The capital of Franc
 with open("/proc/self/status") as status:
     print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
-
-
-def durations(run: Callable[[], object], times: int) -> list[float]:
-    """Time several runs, in seconds."""
-    marks = [time.perf_counter()]
-    for _ in range(times):
-        run()
-        marks.append(time.perf_counter())
-    return [after - before for before, after in pairwise(marks)]
 
 
 def alternated(runs: Mapping[str, Callable[[], object]], times: int) -> dict[str, float]:
@@ -67,15 +58,6 @@ def readers(size: int) -> dict[str, Callable[[], object]]:
         for name, turned in ((f"{rows} rows", matrix), (f"{rows} columns", matrix.T)):
             made[name] = partial(np.matmul, turned, np.ones(turned.shape[1], np.float32))
     return made
-
-
-def products(model: llama.Model) -> Callable[[], object]:
-    """Make the matrix products of a step, without anything between them."""
-    rows = {n: np.ones((1, n), np.float32) for n in (model.config.width, model.config.hidden)}
-    matrices = [model.weights.embedding.T]
-    for layer in model.weights.layers:
-        matrices += [layer.qkv, layer.output, layer.gate_up, layer.down]
-    return lambda: [rows[len(matrix)] @ matrix for matrix in matrices]
 
 
 def decoding(model: llama.Model, context: int, room: int = 200) -> Callable[[], object]:

@@ -45,10 +45,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from experiments import record
 from primer_ref.alignment import dpo_gradient_weight
@@ -311,10 +312,9 @@ def wins_of(n: int, draw: int) -> Floats:
     return sampled_wins(*world(), n, np.random.default_rng([SEED, n, draw]))
 
 
-def interval(values: list[float]) -> list[float]:
+def interval(values: ArrayLike) -> list[float]:
     """Mean and an interval of 95 %."""
-    found = mean_interval(values)
-    return [found.value, found.low, found.high]
+    return list(astuple(mean_interval(values)))
 
 
 def measure_finite(pairs: tuple[int, ...] = PAIRS, draws: int = DRAWS) -> dict[str, Any]:

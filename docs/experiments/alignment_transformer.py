@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
+from experiments.alignment_plane import interval
 from experiments.texts import NOVELS, austen
 from experiments.train_austen import alphabet, encode
 from primer_ref.alignment import dpo_loss, implicit_reward
@@ -67,7 +68,7 @@ from primer_ref.gibbs import (
     reward_kl_frontier,
 )
 from primer_ref.information import kl_divergence
-from primer_ref.intervals import bootstrap_interval, mean_interval
+from primer_ref.intervals import bootstrap_interval
 from primer_ref.kl_estimators import kl_k1, kl_k3
 from primer_ref.losses import token_losses
 from primer_ref.optim import adam, clip_by_global_norm, first_moments
@@ -266,13 +267,7 @@ def estimated(
         rng=np.random.default_rng([SEED, 5, key]),
         n_resamples=plan.resamples,
     )
-    return [found.value, found.low, found.high]
-
-
-def interval(values: Floats) -> list[float]:
-    """Mean and an interval of 95 %."""
-    found = mean_interval(values)
-    return [found.value, found.low, found.high]
+    return list(astuple(found))
 
 
 def gibbs_reward(p: Floats, beta: float) -> float:

@@ -39,6 +39,7 @@ import os
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -166,7 +167,7 @@ def time_exponent(sizes: ArrayLike, times: Floats) -> dict[str, float]:
 
     rng = np.random.default_rng(SEED)
     found = bootstrap_interval(times, statistic, rng=rng, n_resamples=1000, level=LEVEL)
-    return {"value": found.value, "low": found.low, "high": found.high}
+    return asdict(found)
 
 
 def measure_blocks(length: int, rows: tuple[int, ...], sweeps: int) -> dict[str, Any]:

@@ -46,6 +46,7 @@ is in no statistic but ``first_largest``. A list over layers counts from 0. Resu
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -189,8 +190,7 @@ def measure_network(model: llama.Model, kind: str, n: int, length: int) -> dict[
             name: values.mean(-1) for name, values in concentration(later[1], layer.down).items()
         }
         for name, values in by_passage.items():
-            estimate = mean_interval(values, level=LEVEL)
-            found[name] = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+            found[name] = asdict(mean_interval(values, level=LEVEL))
         found["explained_by_passage"] = by_passage["explained"]
         found["first_largest"] = np.abs(products[:, 0]).max()
         layers.append(found)

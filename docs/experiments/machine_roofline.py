@@ -74,14 +74,13 @@ def decoding(model: llama.Model, batch: int, past: int, steps: int) -> float:
     return statistics.median(durations(run, steps))
 
 
-def products(model: llama.Model, steps: int) -> float:
-    """Return the median seconds of the matrix products of a step of one sequence."""
+def products(model: llama.Model) -> Callable[[], object]:
+    """Make the matrix products of a step of one sequence, without anything between them."""
     rows = {n: np.ones((1, n), np.float32) for n in (model.config.width, model.config.hidden)}
     matrices = [model.weights.embedding.T]
     for layer in model.weights.layers:
         matrices += [layer.qkv, layer.output, layer.gate_up, layer.down]
-    times = durations(lambda: [rows[len(matrix)] @ matrix for matrix in matrices], steps)
-    return statistics.median(times)
+    return lambda: [rows[len(matrix)] @ matrix for matrix in matrices]
 
 
 def rate(device: Device, seconds: float, tokens: int, work: dict[str, float]) -> dict[str, float]:
@@ -136,7 +135,7 @@ def measure(
             "bandwidth": device.bandwidth,
             "peak": device.flops,
             "ridge": ridge_point(device),
-            "products": products(model, steps),
+            "products": statistics.median(durations(products(model), steps)),
             "decode": step_rates,
             "prefill": prompt_rates,
         },

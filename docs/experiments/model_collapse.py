@@ -49,7 +49,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -57,6 +57,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
+from experiments.sampler_entropy import over
 from experiments.texts import NOVELS, austen
 from primer_ref.collapse import (
     expected_heterozygosity,
@@ -68,7 +69,6 @@ from primer_ref.collapse import (
 )
 from primer_ref.corpus import word_counts
 from primer_ref.information import entropy
-from primer_ref.intervals import mean_interval
 from primer_ref.ngram import NgramModel, fit_ngrams, letters27
 
 NAME = "model_collapse"
@@ -86,11 +86,6 @@ LETTERS = " abcdefghijklmnopqrstuvwxyz"
 
 Floats = NDArray[np.floating[Any]]
 Letters = NDArray[np.int64]
-
-
-def over(values: Sequence[float] | Floats) -> dict[str, float]:
-    """Mean over chains with its interval."""
-    return asdict(mean_interval(np.array(values, dtype=np.float64)))
 
 
 def measure_gaussian(n_real: int, sample_size: int, n_chains: int) -> dict[str, Any]:

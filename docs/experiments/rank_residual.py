@@ -39,7 +39,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -169,8 +169,7 @@ def measure_passage(
 
 def interval(values: Floats) -> dict[str, float]:
     """Mean over passages with its interval."""
-    found = mean_interval(values, level=LEVEL)
-    return {"value": found.value, "low": found.low, "high": found.high}
+    return asdict(mean_interval(values, level=LEVEL))
 
 
 def geometric(values: Floats) -> dict[str, list[float]]:

@@ -191,7 +191,7 @@ def measure_text(model: llama.Model, opening: str, tokens: Sequence[int]) -> dic
     }
 
 
-def over(values: Sequence[float]) -> dict[str, float]:
+def over(values: Sequence[float] | Floats) -> dict[str, float]:
     """Mean of independent values with its interval."""
     return asdict(mean_interval(np.array(values, dtype=np.float64)))
 

@@ -46,13 +46,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.sampler_entropy import OPENINGS
+from experiments.sampler_entropy import OPENINGS, over
 from experiments.texts import austen
 from primer_ref import llama
 from primer_ref.decoding import sample
 from primer_ref.functional import softmax
 from primer_ref.information import kl_divergence
-from primer_ref.intervals import exact_interval, mean_interval, normal_quantile
+from primer_ref.intervals import exact_interval, normal_quantile
 from primer_ref.watermark import Detection, detect, favor_green, green_list
 from primer_ref.watermark_power import (
     detection_power,
@@ -127,11 +127,6 @@ def write(
 def search(tokens: Sequence[int], n_tokens: int, key: bytes = KEY) -> Detection:
     """Test a text for the watermark."""
     return detect(tokens, n_tokens=n_tokens, key=key, fraction=FRACTION)
-
-
-def over(values: Sequence[float]) -> dict[str, float]:
-    """Mean of independent values with its interval."""
-    return asdict(mean_interval(np.array(values, dtype=np.float64)))
 
 
 def above(z: Sequence[float], threshold: float) -> dict[str, float]:

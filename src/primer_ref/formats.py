@@ -326,7 +326,7 @@ class _Header:
             raise FormatError(f"arrays must be nested at most {_MAX_NESTING} deep; got {depth}")
         kind, count = self.number("I"), self.number("Q")
         if kind == _STRING:
-            return list(self.strings(count))
+            return self.strings(count)
         if kind == _ARRAY:
             self.need(count, 12, "arrays")
             return [self.array(depth + 1) for _ in range(count)]

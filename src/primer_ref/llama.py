@@ -219,10 +219,10 @@ def blocks(model: Model, tokens: ArrayLike, cache: KVCache | None = None) -> Ite
     frequencies = model.frequencies
     if frequencies is None:
         frequencies = rotary_frequencies(config.head_size, base=config.rope_base)
-    turns = turns_at(positions, frequencies)[..., None, :, :]  # all heads turn alike
+    turns = turns_at(positions, frequencies).astype(np.complex64)
+    turns = turns[..., None, :, :]  # all heads turn alike
     later = np.arange(end) > positions[..., None]  # (..., T, S)
     mask = np.where(later, np.float32(-np.inf), np.float32(0)) if later.any() else None
-    turns = turns.astype(np.complex64)
     new = [(row, slice(t, t + n)) for row, t in np.ndenumerate(cache.length)]
     for layer, keys, values in zip(model.weights.layers, cache.keys, cache.values, strict=True):
         queries, k, v = project(config, layer, x, turns)

@@ -253,8 +253,9 @@ def _gguf_config(metadata: Mapping[str, Any]) -> Config:
     tokens = metadata.get("tokenizer.ggml.tokens")
     if isinstance(tokens, list):
         optional["llama.vocab_size"] = len(tokens)
+    given = {**optional, **metadata}
     known = _sizes(
-        {**optional, **metadata},
+        given,
         {
             "n_layers": ("llama.block_count", int),
             "width": ("llama.embedding_length", int),
@@ -268,7 +269,7 @@ def _gguf_config(metadata: Mapping[str, Any]) -> Config:
             "eps": ("llama.attention.layer_norm_rms_epsilon", float),
         },
     )
-    turned = {**optional, **metadata}["llama.rope.dimension_count"]
+    turned = given["llama.rope.dimension_count"]
     if turned != known["head_size"]:
         raise FormatError(
             f"all of a head must be turned; got {turned} of {known['head_size']} coordinates"
