@@ -20,7 +20,7 @@ from experiments.texts import NOVELS, austen
 from experiments.train_austen import alphabet
 from primer_ref.checkpoints import save_checkpoint
 from primer_ref.scaling import ScalingLaw, chinchilla_loss
-from primer_ref.scaling_fit import ScalingFit, fit_scaling_law
+from primer_ref.scaling_fit import ScalingFit, bootstrap_scaling_laws, fit_scaling_law
 from primer_ref.training import batches
 
 LAW = ScalingLaw(e=1.0, a=30.0, b=8.0, alpha=0.4, beta=0.3)
@@ -324,6 +324,16 @@ def test_the_stored_rule_follows_from_the_stored_sweep(stored: dict[str, Any]) -
     assert not list(record.differences(stored["sweep"], record.plain(again)))
 
 
+def test_draws_find_a_constant_that_the_fit_has_lost(stored: dict[str, Any]) -> None:
+    """The fit to all runs drives E to 0, where log E has no slope; some draws must leave it."""
+    assert stored["fits"]["non_embedding"]["law"]["e"] < 1e-6
+    data = family.columns(stored["runs"], "non_embedding")
+    laws = bootstrap_scaling_laws(*data, n_samples=8, rng=np.random.default_rng(1))
+    constants = [law.e for law in laws]
+    assert min(constants) < 1e-6
+    assert max(constants) > 0.1
+
+
 def test_the_stored_fit_comes_out_of_the_stored_losses(stored: dict[str, Any]) -> None:
     for count in family.COUNTS:
         n, d, losses = family.columns(stored["runs"], count)
@@ -334,8 +344,8 @@ def test_the_stored_fit_comes_out_of_the_stored_losses(stored: dict[str, Any]) -
         left = family.residuals(ScalingLaw(**fit["law"]), n, d, losses)
         assert fit["rms"] == pytest.approx(math.sqrt(np.mean(left**2)), rel=1e-3)
         assert set(fit["intervals"]) == {"e", "a", "b", "alpha", "beta", "n_exponent", "d_exponent"}
-        for name, (low, high) in fit["intervals"].items():
-            assert low < high or name == "e"
+        for low, high in fit["intervals"].values():
+            assert low < high
         assert 0 < fit["resamples"] <= family.PLAN.blocks * family.PLAN.block
     pooled = family.pooled_noise([*stored["runs"], *stored["repeats"]])
     assert stored["noise"] == pytest.approx(pooled["noise"], rel=1e-2)
