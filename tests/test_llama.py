@@ -295,6 +295,18 @@ def test_a_long_prompt_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_allclose(llama.log_probabilities(TINY, TOKENS), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("tokens", [[3, 4, 5, 6, 7], [3, 4, 5, 256]])
+def test_a_long_prompt_that_fails_leaves_the_cache_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, tokens: list[int]
+) -> None:
+    monkeypatch.setattr(llama, "PIECE", 2)
+    cache = KVCache(TINY.config, 6)
+    llama.forward(TINY, [1, 2], cache)
+    with pytest.raises(ValueError, match=r"room for every token|from 0 to 255"):
+        llama.forward(TINY, tokens, cache, last=True)
+    assert cache.length == 2
+
+
 def test_log_probabilities_need_something_to_predict() -> None:
     with pytest.raises(ValueError, match=r"at least 2, .*; got 1"):
         llama.log_probabilities(TINY, [3])

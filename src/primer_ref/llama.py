@@ -301,15 +301,19 @@ def forward(
     (' Paris', '17.37')
     """
     tokens = np.asarray(tokens)
-    if not last or tokens.shape[-1:] <= (PIECE,):
-        for block in blocks(model, tokens, cache):
-            hidden = block.hidden
-        return unembed(model, hidden[..., -1, :] if last else hidden)
-    cache = KVCache(model.config, tokens.shape[-1], tokens.shape[:-1]) if cache is None else cache
-    for start in range(0, tokens.shape[-1], PIECE):
-        for block in blocks(model, tokens[..., start : start + PIECE], cache):
-            hidden = block.hidden
-    return unembed(model, hidden[..., -1, :])
+    n = tokens.shape[-1] if tokens.ndim else 0
+    cuts = range(PIECE, n, PIECE) if last else ()
+    pieces = np.split(tokens, cuts, axis=-1) if n else [tokens]
+    cache = KVCache(model.config, n, tokens.shape[:-1]) if cache is None else cache
+    held = cache.length.copy()
+    try:
+        for piece in pieces:
+            for block in blocks(model, piece, cache):
+                hidden = block.hidden
+    except BaseException:
+        cache.length[...] = held  # earlier pieces were added
+        raise
+    return unembed(model, hidden[..., -1, :] if last else hidden)
 
 
 def trace(model: Model, tokens: Sequence[int]) -> Trace:
