@@ -319,14 +319,15 @@ def _nonnegative_least_squares(a: Floats, b: Floats) -> Floats:
     x, active = np.zeros(a.shape[1]), np.zeros(a.shape[1], bool)
     tolerance = 1e-12 * float(np.max(np.abs(a))) ** 2
     while True:
-        slope = np.where(active, -np.inf, a.T @ (b - a @ x))
+        rest, nearest = b - a @ x, x
+        slope = np.where(active, -np.inf, a.T @ rest)
         if not np.max(slope) > tolerance:
             return x
         active[np.argmax(slope)] = True
         while True:
             target = np.zeros_like(x)
             target[active] = np.linalg.lstsq(a[:, active], b, rcond=None)[0]
-            blocking = active & (target <= 0)
+            blocking = active & (target < 0)
             if not np.any(blocking):
                 x = target
                 break
@@ -335,6 +336,10 @@ def _nonnegative_least_squares(a: Floats, b: Floats) -> Floats:
             x = x + np.min(reach) * (target - x)
             active[np.flatnonzero(blocking)[reach == np.min(reach)]] = False
             x[~active] = 0
+        # Each round brings a x nearer to b. Where it does not, the slope was rounding, and the next
+        # round would be the same again.
+        if not np.linalg.norm(b - a @ x) < np.linalg.norm(rest):
+            return nearest
 
 
 def max_margin_solution(x: ArrayLike, labels: ArrayLike) -> Floats:
