@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from babel.dates import format_date
+from myst_parser.config.main import read_topmatter
 from sphinx.util import logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
@@ -31,6 +34,7 @@ class Article:
     summary: str
     coming: bool
     docname: str
+    needs: tuple[int, ...]
 
     @property
     def day(self) -> str:
@@ -44,7 +48,7 @@ class ArticleError(ValueError):
 
 def read_article(docname: str, title: str, metadata: dict[str, Any]) -> Article:
     """Make an article of a page's front matter, or say what is wrong with it."""
-    required = ("number", "date", "status", "summary")
+    required = ("number", "needs", "date", "status", "summary")
     missing = [key for key in required if not str(metadata.get(key, "")).strip()]
     if missing or not title:
         raise ArticleError(f"front matter lacks {', '.join(missing or ['title'])}")
@@ -58,8 +62,33 @@ def read_article(docname: str, title: str, metadata: dict[str, Any]) -> Article:
     stem = docname.removeprefix(FOLDER)
     if not stem.startswith(f"{number:02d}-"):
         raise ArticleError(f"number {number} belongs to a file {number:02d}-….md; this is {stem}")
+    needs = _needs(metadata["needs"], number)
     summary = " ".join(str(metadata["summary"]).split())
-    return Article(number, date, title, summary, status == "coming", docname)
+    return Article(number, date, title, summary, status == "coming", docname, needs)
+
+
+def _needs(value: Any, number: int) -> tuple[int, ...]:
+    """Read the numbers of the chapters that a chapter builds on, as a list or as its text."""
+    try:
+        needs = json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        needs = None
+    if not isinstance(needs, list) or not all(type(other) is int for other in needs):
+        raise ArticleError(f"needs must list numbers of chapters, as in [1, 3]; got {value}")
+    if needs != sorted(set(needs)):
+        raise ArticleError(f"needs must be in order, each chapter once; got {value}")
+    if later := [other for other in needs if other >= number]:
+        raise ArticleError(f"needs must name earlier chapters; {later[0]} is not before {number}")
+    return tuple(needs)
+
+
+def read_folder(folder: Path) -> list[Article]:
+    """Read the articles without a build, from the files of ``docs/chapters``."""
+    found = []
+    for path in sorted(folder.glob("*.md")):
+        front = read_topmatter(path.read_text("utf-8")) or {}
+        found.append(read_article(f"{FOLDER}{path.stem}", str(front.get("title", "")), front))
+    return found
 
 
 def articles(env: BuildEnvironment) -> list[Article]:
@@ -97,6 +126,10 @@ def check_series(_app: Sphinx, env: BuildEnvironment) -> None:
             env.metadata[docname].get("status") == "finished"
         ):
             warn(docname, "status is finished, but the body is {coming}")
+    known = {article.number for article in articles(env)}
+    for article in articles(env):
+        if unknown := [number for number in article.needs if number not in known]:
+            warn(article.docname, f"needs chapter {unknown[0]}, and there is no such chapter")
     for before, after in neighbors(articles(env)):
         if before.number == after.number:
             warn(after.docname, f"number {after.number} is {before.docname}'s, too")

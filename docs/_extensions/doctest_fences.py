@@ -2,7 +2,8 @@
 
 A ``python`` fence with ``>>>`` prompts is for Sphinx a highlighted literal block; its doctest
 builder runs only what its own directives marked. Here every such block gets those marks: one group
-a page, so that names persist down the page.
+a page, so that names persist down the page. Source that ``literalinclude`` quotes is passed over:
+the examples in its docstrings run where they stand.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class MarkDoctestFences(SphinxTransform):
     def apply(self, **_kwargs: Any) -> None:
         """Mark the page's blocks."""
         for block in self.document.findall(nodes.literal_block):
-            if block.get("language") == "python" and PROMPT.search(block.astext()):
+            quoted = "source" in block  # only literalinclude names the file
+            if block.get("language") == "python" and not quoted and PROMPT.search(block.astext()):
                 block.attributes |= {"testnodetype": "doctest", "groups": ["default"]}
                 # The builder takes a block's line for its second; MyST gives that of the fence.
                 if block.line is not None:

@@ -12,6 +12,8 @@ figure::
     ```
 
 ``:data:`` names the measurements that the figure reads, so that it is drawn again when they change.
+``:reads:`` does so for other files of the book, as patterns (``chapters/*.md``); a new file that fits
+counts, too.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from figures import style
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
     from sphinx.util.typing import ExtensionMetadata, OptionSpec
 
 logger = logging.getLogger(__name__)
@@ -50,6 +53,7 @@ class PyFigure(FigureDirective):
         "alt": directives.unchanged_required,
         "name": directives.unchanged_required,
         "data": directives.unchanged_required,
+        "reads": directives.unchanged_required,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -63,6 +67,11 @@ class PyFigure(FigureDirective):
             env.note_dependency(os.path.relpath(source, env.srcdir))
         for name in measurements:
             env.note_dependency(f"measurements/{name}.json")
+        if pattern := self.options.pop("reads", ""):
+            found = env.metadata[env.docname]
+            found["pyfigure_reads"] = f"{found.get('pyfigure_reads', '')} {pattern}"
+            for file in matching(env, pattern):
+                env.note_dependency(file)
         try:
             function = getattr(importlib.import_module(f"figures.{module_name}"), function_name)
             svg = drawn(function)
@@ -84,6 +93,26 @@ class PyFigure(FigureDirective):
         """Report where the directive stands."""
         source, line = self.state_machine.get_source_and_line(self.lineno)
         logger.warning(message, location=f"{source}:{line}", type="pyfigures")
+
+
+def matching(env: BuildEnvironment, patterns: str) -> list[str]:
+    """Name the files of the book that fit one of the patterns, relative to its folder."""
+    folder = Path(env.srcdir)
+    paths = {path for pattern in patterns.split() for path in folder.glob(pattern)}
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def read_new_files(
+    _app: Sphinx, env: BuildEnvironment, _added: set[str], _changed: set[str], _removed: set[str]
+) -> list[str]:
+    """Name the pages with a figure that reads files of which there is a new one."""
+    pages = []
+    for docname, found in env.metadata.items():
+        if patterns := found.get("pyfigure_reads"):
+            known = {Path(env.srcdir, path) for path in env.dependencies[docname]}
+            if any(Path(env.srcdir, path) not in known for path in matching(env, patterns)):
+                pages.append(docname)
+    return pages
 
 
 def drawn(function: Any) -> str:
@@ -120,4 +149,5 @@ def write_if_changed(path: Path, text: str) -> None:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Offer the directive."""
     app.add_directive("pyfigure", PyFigure)
+    app.connect("env-get-outdated", read_new_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

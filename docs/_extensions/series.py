@@ -1,14 +1,16 @@
 """The series: an index of its articles and an Atom feed, from the chapters' front matter alone.
 
-An article is a page under ``chapters/`` whose front matter says ``title``, ``number``, ``date``,
-``status`` (``finished`` or ``coming``) and ``summary``. Adding one adds its entry, its place in
-both orders and its feed entry. The directives and the line on top of each chapter leave a
-placeholder, filled when the page is written: then all front matter is known, and a page whose
-placeholders would read differently is written again even if its own source is unchanged.
+An article is a page under ``chapters/`` whose front matter says ``title``, ``number``, ``needs``
+(the numbers of the chapters that it builds on), ``date``, ``status`` (``finished`` or ``coming``)
+and ``summary``. Adding one adds its entry, its place in both orders and its feed entry. The
+directives, the role and the line on top of each chapter leave a placeholder, filled when the page
+is written: then all front matter is known, and a page whose placeholders would read differently is
+written again even if its own source is unchanged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -17,7 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from _extensions.articles import FOLDER, Article, articles, check_series, neighbors, newest_first
 from _extensions.feed import atom_feed
@@ -30,24 +33,55 @@ if TYPE_CHECKING:
     from sphinx.util.typing import ExtensionMetadata, OptionSpec
 
 FEED = "feed.xml"
+ORDERS = ("reading", "newest")
+# What the role prints: of the articles in reading order, the first being the opening post.
+FACTS: dict[str, Callable[[list[Article]], str]] = {
+    "total": lambda series: str(len(series)),
+    "chapters": lambda series: str(sum(article.number > 0 for article in series)),
+    "opening": lambda series: series[0].day,
+    "first": lambda series: next(article.day for article in series if article.number),
+    "last": lambda series: series[-1].day,
+}
+logger = logging.getLogger(__name__)
 
 
 class SeriesPart(nodes.General, nodes.Element):
     """A placeholder for what needs the front matter of all chapters."""
 
 
+class SeriesFact(nodes.Inline, SeriesPart):
+    """Such a placeholder in a sentence."""
+
+
 class SeriesDirective(SphinxDirective):
-    """``{series}``: the list of all articles, ``:order: reading`` or ``newest`` first."""
+    """``{series}``: the list of all articles.
+
+    ``:order:`` is ``reading`` or ``newest`` first; ``:brief:`` leaves the summaries out.
+    """
 
     option_spec: ClassVar[OptionSpec] = {
-        "order": lambda argument: directives.choice(argument, ("reading", "newest"))
+        "order": lambda argument: directives.choice(argument, ORDERS),
+        "brief": directives.flag,
     }
 
     def run(self) -> list[nodes.Node]:
         """Leave the placeholder."""
         self.env.metadata[self.env.docname]["series_reading"] = "yes"
-        order = self.options.get("order", "reading")
-        return [SeriesPart(part=order, docname=self.env.docname)]
+        part = self.options.get("order", "reading") + "-brief" * ("brief" in self.options)
+        return [SeriesPart(part=part, docname=self.env.docname)]
+
+
+class SeriesRole(SphinxRole):
+    """``{series}`total` ``: a number or a date that follows from the front matter, see `FACTS`."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Leave the placeholder."""
+        if self.text not in FACTS:
+            message = f"the series tells {', '.join(FACTS)}; got {self.text!r}"
+            logger.warning(message, location=self.get_location(), type="series", subtype="fact")
+            return [nodes.inline("", "?")], []
+        self.env.metadata[self.env.docname][f"series_{self.text}"] = "yes"
+        return [SeriesFact(part=self.text, docname=self.env.docname)], []
 
 
 class ComingDirective(SphinxDirective):
@@ -94,19 +128,24 @@ class Place:
 
 def render(part: str, place: Place, series: list[Article]) -> list[nodes.Node]:
     """Render one placeholder."""
-    if part == "reading":
-        return _list(place, series, series)
-    if part == "newest":
-        return _list(place, series, newest_first(series))
+    order, _, brief = part.partition("-")
+    if order in ORDERS:
+        ordered = series if order == "reading" else newest_first(series)
+        return _list(place, series, ordered, brief=bool(brief))
+    if part in FACTS:
+        return [nodes.Text(FACTS[part](series))]
     here = next((article for article in series if article.docname == place.docname), None)
     if here is None:
         return []
     return _coming(place, here) if part == "coming" else _line(place, here, series)
 
 
-def _list(place: Place, series: list[Article], ordered: list[Article]) -> list[nodes.Node]:
+def _list(
+    place: Place, series: list[Article], ordered: list[Article], *, brief: bool
+) -> list[nodes.Node]:
     coming = sum(article.coming for article in series)
-    total = f"{len(series)} articles: {len(series) - coming} finished, {coming} coming."
+    done = f": {len(series) - coming} finished, {coming} coming" if coming else ""
+    total = f"Total of {len(series)} articles{done}."
     items = nodes.bullet_list("", classes=["series"], bullet="*")
     for article in ordered:
         head = nodes.paragraph()
@@ -115,8 +154,8 @@ def _list(place: Place, series: list[Article], ordered: list[Article]) -> list[n
         head += [nodes.Text(" "), nodes.inline("", article.day, classes=["date"])]
         if article.coming:
             head += [nodes.Text(" "), nodes.inline("", "coming", classes=["coming"])]
-        summary = nodes.paragraph("", article.summary)
-        items += nodes.list_item("", head, summary)
+        summary = [] if brief else [nodes.paragraph("", article.summary)]
+        items += nodes.list_item("", head, *summary)
     return [nodes.paragraph("", total), items]
 
 
@@ -146,7 +185,7 @@ def changed_pages(_app: Sphinx, env: BuildEnvironment) -> list[str]:
     series = articles(env)
     pages: dict[str, str] = {}
     for docname, metadata in env.metadata.items():
-        parts = [p for p in ("reading", "coming") if f"series_{p}" in metadata]
+        parts = [p for p in ("reading", "coming", *FACTS) if f"series_{p}" in metadata]
         if docname.startswith(FOLDER):
             parts.append("line")
         place = Place(docname, env.config.root_doc)
@@ -197,7 +236,9 @@ def make_feed(builder: Builder, series: list[Article]) -> bytes:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register directives, placeholders and the feed."""
     app.add_node(SeriesPart)
+    app.add_node(SeriesFact)
     app.add_directive("series", SeriesDirective)
+    app.add_role("series", SeriesRole())
     app.add_directive("coming", ComingDirective)
     app.add_post_transform(FillSeriesParts)
     app.connect("doctree-read", add_line)
@@ -208,7 +249,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("build-finished", write_feed)
     return {
         "version": "1",
-        "env_version": 1,
+        "env_version": 2,
         "parallel_read_safe": True,
         "parallel_write_safe": True,
     }

@@ -87,3 +87,11 @@ def test_the_page_reads_the_same(tmp_path: Path) -> None:
     plain = (tmp_path / "html" / "index.html").read_bytes()
     build(tmp_path, PAGE, "html", "_extensions.doctest_fences")
     assert (tmp_path / "html" / "index.html").read_bytes() == plain
+
+
+def test_quoted_source_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text('def f():\n    """\n    >>> f()\n    WRONG\n    """\n')
+    quote = "```{literalinclude} code.py\n```\n"
+    status, said = doctest_page(tmp_path, f"# Page\n\n{quote}\n```python\n>>> 1\n1\n```\n")
+    assert status == 0, said
+    assert "1 passed and 0 failed" in said

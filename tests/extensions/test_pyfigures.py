@@ -113,6 +113,33 @@ def test_depends_on_what_it_is_made_of(build: Build, monkeypatch: pytest.MonkeyP
     assert {"figures/probe.py", "figures/style.py"} <= {"/".join(Path(p).parts[-2:]) for p in noted}
 
 
+def test_a_file_that_it_reads_draws_it_again_when_new_changed_or_gone(
+    build: Build, tmp_path: Path
+) -> None:
+    directive = "```{pyfigure} intuition.coin\n:alt: x\n:reads: parts/*.md\n```"
+    parts = tmp_path / "source" / "parts"
+    parts.mkdir(parents=True)
+    (parts / "a.md").write_text(":orphan:\n")
+    build(directive)
+
+    def read_again() -> list[str]:
+        app = SphinxTestApp("html", srcdir=parts.parent, builddir=tmp_path / "build")
+        try:
+            read: list[str] = []
+            app.connect("env-before-read-docs", lambda _app, _env, names: read.extend(names))
+            app.build()
+            return read
+        finally:
+            app.cleanup()
+
+    assert read_again() == []
+    (parts / "b.md").write_text(":orphan:\n")
+    assert "index" in read_again()
+    assert read_again() == []
+    (parts / "b.md").unlink()
+    assert "index" in read_again()
+
+
 def test_a_figure_that_failed_is_tried_again(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     read_again: list[str] = []
     monkeypatch.setattr(

@@ -1,6 +1,7 @@
 import re
 import uuid
-from datetime import datetime
+from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
@@ -8,6 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
+
+from _extensions.articles import ArticleError, read_folder
 
 DOCS = Path(__file__).parents[2] / "docs"
 A = "{http://www.w3.org/2005/Atom}"
@@ -31,6 +34,7 @@ def chapter(position: int, **changes: str | None) -> str:
     front = {
         "title": f"Chapter about {position}",
         "number": f"{position}",
+        "needs": "[1]" if position > 1 else "[]",
         "date": f"2026-03-{position + 1:02d}",
         "status": "coming",
         "summary": f"Summary of {position}, with < & >.",
@@ -90,10 +94,56 @@ def test_index_in_both_orders(book: Path) -> None:
     for page, order in (("index", reading), ("other", reading[::-1])):
         html = (out / f"{page}.html").read_text()
         assert links(html) == order
-        assert html.count("4 articles: 0 finished, 4 coming.") == 1
+        assert html.count("Total of 4 articles: 0 finished, 4 coming.") == 1
         assert html.count("Summary of 2, with &lt; &amp; &gt;.") == 1
         assert html.count('<span class="coming">coming</span>') == 4
         assert "March 3, 2026" in html
+
+
+def test_a_brief_index_has_no_summaries(book: Path) -> None:
+    (book / "other.md").write_text("# Other\n\n```{series}\n:order: newest\n:brief:\n```\n")
+    out, said, _ = build(book)
+    assert said == ""
+    html = (out / "other.html").read_text()
+    assert links(html) == [f"chapters/{n:02d}-topic.html" for n in (3, 2, 1, 0)]
+    assert "Summary of" not in html
+
+
+def test_nothing_is_said_of_the_coming_when_all_is_finished(book: Path) -> None:
+    for number in range(4):
+        text = chapter(number, status="finished").replace("```{coming}\n```", "Text.")
+        (book / f"chapters/{number:02d}-topic.md").write_text(text)
+    assert "<p>Total of 4 articles.</p>" in (build(book)[0] / "index.html").read_text()
+
+
+def test_facts_in_a_sentence_follow_the_front_matter(book: Path) -> None:
+    names = ("total", "chapters", "opening", "first", "last")
+    (book / "other.md").write_text(f"# Other\n\n{'; '.join(f'{{series}}`{n}`' for n in names)}.\n")
+    out, said, _ = build(book)
+    assert said == ""
+    days = "March 1, 2026; March 2, 2026; March {}, 2026"
+    assert f"<p>4; 3; {days.format(4)}.</p>" in (out / "other.html").read_text()
+    (book / "chapters/04-new.md").write_text(chapter(4))
+    out, _, written = build(book)
+    assert "other" in written
+    assert f"<p>5; 4; {days.format(5)}.</p>" in (out / "other.html").read_text()
+
+
+def test_an_unknown_fact_is_a_located_warning(book: Path) -> None:
+    (book / "other.md").write_text("# Other\n\n{series}`pages`\n")
+    said = build(book)[1]
+    assert "other.md:3: WARNING: the series tells total, chapters, opening" in said
+    assert "got 'pages' [series.fact]" in said
+
+
+def test_a_reading_without_a_build_finds_the_same(book: Path) -> None:
+    found = read_folder(book / "chapters")
+    assert [article.number for article in found] == [0, 1, 2, 3]
+    assert [article.needs for article in found] == [(), (), (1,), (1,)]
+    assert found[2].docname == "chapters/02-topic"
+    (book / "chapters/02-topic.md").write_text(chapter(2, needs="[2]"))
+    with pytest.raises(ArticleError, match="2 is not before 2"):
+        read_folder(book / "chapters")
 
 
 def test_chapter_has_its_line_and_the_body_of_a_coming_one(book: Path) -> None:
@@ -166,6 +216,14 @@ def test_parallel_and_serial_builds_agree(book: Path) -> None:
         ({"number": "1"}, "number 1 belongs to a file 01-….md; this is 02-topic"),
         ({"date": "2026-03-02"}, "date 2026-03-02 is chapters/01-topic's, too"),
         ({"date": "2026-03-01"}, "date 2026-03-01 is before that of chapters/01-topic"),
+        ({"needs": None}, "front matter lacks needs"),
+        ({"needs": "1, 3"}, "needs must list numbers of chapters, as in [1, 3]; got 1, 3"),
+        ({"needs": "1"}, "needs must list numbers of chapters, as in [1, 3]; got 1"),
+        ({"needs": "[true]"}, "needs must list numbers of chapters, as in [1, 3]; got [true]"),
+        ({"needs": "[1, 0]"}, "needs must be in order, each chapter once; got [1, 0]"),
+        ({"needs": "[1, 1]"}, "needs must be in order, each chapter once; got [1, 1]"),
+        ({"needs": "[1, 3]"}, "needs must name earlier chapters; 3 is not before 2"),
+        ({"needs": "[-1, 1]"}, "needs chapter -1, and there is no such chapter"),
     ],
 )
 def test_wrong_front_matter_is_a_located_warning_each_time(
@@ -177,6 +235,14 @@ def test_wrong_front_matter_is_a_located_warning_each_time(
         assert message in said
         assert "chapters/02-topic.md:1: WARNING" in said
         assert "[series.front_matter]" in said
+
+
+def test_a_needed_chapter_that_is_gone_is_missed(book: Path) -> None:
+    (book / "chapters/01-topic.md").unlink()
+    said = build(book)[1]
+    for number in (2, 3):
+        place = f"{number:02d}-topic.md:1: WARNING"
+        assert f"{place}: needs chapter 1, and there is no such chapter" in said
 
 
 def test_duplicate_number(book: Path) -> None:
@@ -243,3 +309,7 @@ def test_the_series_of_this_book(book: Path) -> None:
     assert [href[9:11] for href in reading] == [f"{number:02d}" for number in range(15)]
     assert links((out / "other.html").read_text()) == reading[::-1]
     assert len(check_feed(out / "feed.xml", "").findall(f"{A}entry")) == 15
+    series = read_folder(DOCS / "chapters")
+    assert series[0].date == date(2026, 3, 2)
+    assert {(b.date - a.date).days for a, b in pairwise(series)} == {1}  # one article a day
+    assert all(article.needs for article in series[2:])
