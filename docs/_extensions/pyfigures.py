@@ -12,8 +12,8 @@ figure::
     ```
 
 ``:data:`` names the measurements that the figure reads, so that it is drawn again when they change.
-``:reads:`` does so for other files of the book, as patterns (``chapters/*.md``); a new file that fits
-counts, too.
+``:reads:`` does so for other files of the book, as patterns (``chapters/*.md``); a new file that
+fits counts, too.
 """
 
 from __future__ import annotations
