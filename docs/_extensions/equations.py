@@ -136,6 +136,7 @@ def nearest_example(equation: nodes.math_block) -> tuple[nodes.literal_block | N
         elif (
             isinstance(node, nodes.literal_block)
             and node.get("language") == "python"
+            and "source" not in node  # what literalinclude quotes is not run here
             and ">>>" in node.astext()
             and section_of(node) is section
         ):

@@ -364,6 +364,7 @@ ONE, TWO, THREE = (f"docs/chapters/{name}.md" for name in ("one", "next", "three
 CODE, TESTS = "src/toy/numbers.py", "tests/test_toy.py"
 PRINTED = "reference/tests/test_toy"
 EXAMPLE = "```python\n>>> 3 - 3\n0\n```\n\n"
+QUOTED = "```{literalinclude} one.md\n:language: python\n```\n"
 PLAIN = "\n```{math}\ny = x\n```\n"
 
 
@@ -376,6 +377,11 @@ ORPHANS = {
     ),
     "unchecked": (
         (TWO, "```python\n>>> 0 + 1\n1\n```\n", ""),
+        f"{TWO}:11: WARNING: equation eq-one: the step has neither a test nor an executed example "
+        "in its section [equations.unchecked]",
+    ),
+    "unchecked by an example that is only quoted": (
+        (TWO, "```python\n>>> 0 + 1\n1\n```\n", QUOTED),
         f"{TWO}:11: WARNING: equation eq-one: the step has neither a test nor an executed example "
         "in its section [equations.unchecked]",
     ),
