@@ -42,6 +42,8 @@ def test_pairs_are_counted_within_the_window_of_each_text(
     np.testing.assert_array_equal(counts, expected)
 
 
+@pytest.mark.equation("eq-ppmi")
+@pytest.mark.equation("eq-pmi")
 def test_published_table_of_positive_information() -> None:
     table = ppmi(FRUIT) / math.log(2)
     printed = [
@@ -64,6 +66,7 @@ def test_published_smoothing_of_contexts() -> None:
     np.testing.assert_allclose(smoothed, [0.969121800608, 0.030878199392])
 
 
+@pytest.mark.equation("eq-pmi")
 def test_its_mean_is_mutual_information() -> None:
     counts = np.array(FRUIT[2:]) + 1
     joint = counts / counts.sum()
@@ -76,6 +79,7 @@ def test_single_precision_counts_are_divided_in_double() -> None:
     np.testing.assert_allclose(pmi(np.array([[1, 2], [3, 4]], np.float32)), expected, rtol=1e-12)
 
 
+@pytest.mark.equation("eq-ppmi")
 def test_the_shift_is_subtracted_before_the_cut() -> None:
     counts = np.array([[4, 1, 0], [1, 6, 2]])
     np.testing.assert_allclose(
@@ -94,6 +98,8 @@ def toy() -> NDArray[np.int64]:
     return cooccurrence_counts(texts, n_symbols=3, window=2)
 
 
+@pytest.mark.equation("eq-sgns-optimum")
+@pytest.mark.equation("eq-sgns")
 @pytest.mark.parametrize("k", [1, 5])
 def test_skip_gram_is_best_at_information_less_log_k(k: int) -> None:
     counts = toy()

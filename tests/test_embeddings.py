@@ -28,6 +28,8 @@ from primer_ref.functional import log_softmax
 F = NDArray[np.floating[Any]]
 
 
+@pytest.mark.equation("eq-eckart-young")
+@pytest.mark.equation("eq-truncated-svd")
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
 def test_the_error_is_the_tail_of_the_singular_values(power: float) -> None:
     matrix = np.random.default_rng(0).normal(size=(9, 6))
@@ -44,6 +46,7 @@ def test_the_error_is_the_tail_of_the_singular_values(power: float) -> None:
     )
 
 
+@pytest.mark.equation("eq-eckart-young")
 def test_no_other_product_of_this_width_is_nearer() -> None:
     rng = np.random.default_rng(1)
     matrix = rng.normal(size=(7, 5))
@@ -60,6 +63,7 @@ def test_no_other_product_of_this_width_is_nearer() -> None:
     assert distance_found == pytest.approx(best, rel=1e-6)
 
 
+@pytest.mark.equation("eq-cosine")
 def test_cosines_are_those_of_scipy() -> None:
     rng = np.random.default_rng(2)
     a, b = rng.normal(size=(4, 6)), rng.normal(size=(5, 6))
@@ -72,6 +76,7 @@ def test_cosines_are_those_of_scipy() -> None:
     assert check_gradient(lambda x: np.sum(cosine_similarity(x, b) ** 3), a, rng=rng) < 1e-7
 
 
+@pytest.mark.equation("eq-mean-cosine")
 @given(arrays(float, (6, 3), elements=st.floats(0.1, 3)))
 def test_mean_cosine_is_the_mean_over_pairs(vectors: F) -> None:
     cosines = cosine_similarity(vectors, vectors)
@@ -101,6 +106,7 @@ def test_neighbors_are_sorted_by_angle_without_the_word_itself() -> None:
     assert nearest_neighbors(alternating, 2, 49).words.tolist() == [0, *range(4, 100, 2)]
 
 
+@pytest.mark.equation("eq-analogy")
 def test_analogies_add_directions_and_leave_the_question_out() -> None:
     rng = np.random.default_rng(4)
     vectors = rng.normal(size=(40, 8)) * rng.uniform(0.1, 9, size=(40, 1))
@@ -124,6 +130,7 @@ def test_words_used_alike_become_neighbors() -> None:
         assert {w // 4 for w in nearest_neighbors(vectors, word, 3).words.tolist()} == {word // 4}
 
 
+@pytest.mark.equation("eq-embedding-gradient")
 def test_the_gradient_of_a_lookup_is_the_product_with_one_hot_rows() -> None:
     rng = np.random.default_rng(6)
     tokens, d_out = rng.integers(0, 5, size=(3, 4)), rng.normal(size=(3, 4, 2))
@@ -143,6 +150,7 @@ def test_the_gradient_of_a_lookup_is_the_product_with_one_hot_rows() -> None:
     assert slope == pytest.approx(exact, rel=1e-8)
 
 
+@pytest.mark.equation("eq-log-rank")
 @given(st.integers(1, 6), st.integers(0, 2**32 - 1))
 def test_log_probabilities_have_rank_one_above_the_width_at_most(width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -34,6 +34,8 @@ def test_quantile_agrees_with_scipy(level: float) -> None:
     assert normal_quantile(level) == pytest.approx(stats.norm.ppf((1 + level) / 2), rel=1e-9)
 
 
+@pytest.mark.equation("eq-standard-error")
+@pytest.mark.equation("eq-mean-interval")
 def test_mean_interval_agrees_with_scipy() -> None:
     x = np.random.default_rng(0).normal(size=50)
     found = mean_interval(x, level=0.9)
@@ -106,6 +108,7 @@ def test_clustered_error_is_what_repeated_samples_show() -> None:
     assert standard_error(samples[0].ravel()) < 0.6 * true
 
 
+@pytest.mark.equation("eq-bootstrap")
 def test_bootstrap_of_a_mean_approaches_the_normal_interval() -> None:
     x = np.random.default_rng(5).exponential(size=2000)
     found = bootstrap_interval(x, np.mean, rng=np.random.default_rng(6), n_resamples=4000)

@@ -91,6 +91,10 @@ def pmi(counts: ArrayLike, *, alpha: float = 1.0) -> Floats:
         If a count is negative or not finite, some word or context has none, or ``alpha`` is not
         positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-pmi`.
+
     References
     ----------
     K. W. Church and P. Hanks (1990), Word Association Norms, Mutual Information, and Lexicography.
@@ -149,6 +153,10 @@ def ppmi(counts: ArrayLike, *, alpha: float = 1.0, n_negative: float = 1.0) -> F
     ValueError
         As for :func:`pmi`, or if ``n_negative`` is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-ppmi`.
+
     Examples
     --------
     >>> from primer_ref.cooccurrence import ppmi
@@ -165,7 +173,9 @@ def ppmi(counts: ArrayLike, *, alpha: float = 1.0, n_negative: float = 1.0) -> F
 def negative_sampling_objective(
     scores: ArrayLike, counts: ArrayLike, *, n_negative: float
 ) -> Floats:
-    r"""Compute the mean log-likelihood that skip-gram with negative sampling maximizes.
+    r"""Compute the log-likelihood that skip-gram with negative sampling maximizes.
+
+    The mean over the draws of negative contexts:
 
     .. math::
 
@@ -195,6 +205,8 @@ def negative_sampling_objective(
 
     Notes
     -----
+    Implements :eq:`eq-sgns`.
+
     Each score occurs in one term a log σ(x) + b log σ(−x), which is largest at x = log(a/b): the
     best scores are the pointwise mutual information less log k, −∞ for pairs that were not seen.
     Vectors reach them only if they are long enough, with V dimensions at most.

@@ -74,6 +74,8 @@ def truncated_svd(matrix: ArrayLike, width: int, *, power: float = 0.5) -> Facto
 
     Notes
     -----
+    Implements :eq:`eq-truncated-svd`.
+
     By the theorem of Eckart and Young no product through d dimensions is nearer in the sum of
     squares, which is that of the singular values left out. Each dimension may be turned in sign.
 
@@ -135,6 +137,10 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> Floats:
     ValueError
         If a row is 0 or holds NaN.
 
+    Notes
+    -----
+    Implements :eq:`eq-cosine`.
+
     Examples
     --------
     >>> from primer_ref.embeddings import cosine_similarity
@@ -165,6 +171,8 @@ def mean_cosine(vectors: ArrayLike) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-mean-cosine`.
+
     With rows u of length 1, the sum of all inner products is that of the sum with itself, and n
     of them are 1: the mean is :math:`(\norm{\sum_i u_i}^2 - n) / (n(n - 1))`, at the cost of one
     pass.
@@ -281,6 +289,8 @@ def analogy(vectors: ArrayLike, a: int, b: int, c: int, n_neighbors: int) -> Nei
 
     Notes
     -----
+    Implements :eq:`eq-analogy`.
+
     Leaving out the question's words is a convention that matters: with small differences b − a
     the nearest word of all is mostly c itself.
 
@@ -326,6 +336,8 @@ def embedding_gradient(tokens: ArrayLike, d_out: ArrayLike, *, n_symbols: int) -
 
     Notes
     -----
+    Implements :eq:`eq-embedding-gradient`.
+
     A lookup is a product with one-hot rows, so its gradient is the product with their transpose;
     written as additions it costs nothing for the V − 1 zeros of each row.
 

@@ -138,6 +138,10 @@ def standard_error(x: ArrayLike) -> float:
     ValueError
         If there are fewer than two scores, or one is not finite.
 
+    Notes
+    -----
+    Implements :eq:`eq-standard-error`.
+
     Examples
     --------
     >>> from primer_ref.intervals import standard_error
@@ -170,6 +174,8 @@ def mean_interval(x: ArrayLike, *, level: float = 0.95) -> Estimate:
 
     Notes
     -----
+    Implements :eq:`eq-mean-interval`.
+
     For rights and wrongs near 0 or 1, or few of them, it covers less than it says: see `coverage`.
 
     Examples
@@ -419,6 +425,12 @@ def bootstrap_interval(
     ------
     ValueError
         If the sample is empty, there are no resamples, or the level is not in (0, 1).
+
+    Notes
+    -----
+    Implements :eq:`eq-bootstrap`.
+
+    Of little use where the statistic hangs on few observations, such as the largest.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Random projections: how few dimensions keep all distances, and the matrix that does it.
+"""Random projections, and how many directions fit: what many dimensions make possible.
 
 Vectors are rows.
 """
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.functional import as_floats
 
-__all__ = ["jl_dimension", "random_projection"]
+__all__ = ["jl_dimension", "packing_cosine", "random_projection", "welch_bound"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -43,6 +43,8 @@ def jl_dimension(n_points: int, eps: float) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-jl-dimension`.
+
     With so many dimensions a pair fails with probability at most :math:`2/n^2`, so by the union
     bound all pairs are kept with probability at least 1/n. scikit-learn cuts the fraction off, so
     that its number lies just below the bound; round up instead.
@@ -62,6 +64,95 @@ def jl_dimension(n_points: int, eps: float) -> float:
             f"there must be at least two points and an eps in (0, 1); got {n_points} and {eps}"
         )
     return 4 * math.log(n_points) / (eps**2 / 2 - eps**3 / 3)
+
+
+def packing_cosine(n_vectors: int, width: int) -> float:
+    r"""Find a cosine below which n directions in d dimensions can all keep.
+
+    The bound is :math:`2\sqrt{\log n / d}`.
+
+    Parameters
+    ----------
+    n_vectors : int
+        Number n of directions.
+    width : int
+        Number d of dimensions.
+
+    Returns
+    -------
+    float
+        There are n vectors of signs whose cosines all lie below this in absolute value. A number of
+        1 or more says nothing.
+
+    Raises
+    ------
+    ValueError
+        If there are not at least two vectors, or no dimension.
+
+    Notes
+    -----
+    Implements :eq:`eq-packing`.
+
+    The cosine of two random rows of signs reaches ε with probability at most
+    :math:`2e^{-d\varepsilon^2/2}`; summed over all pairs this is below 1 at the bound, so some draw
+    succeeds. `welch_bound` says how much smaller the largest cosine could be.
+
+    Examples
+    --------
+    >>> from primer_ref.projections import packing_cosine
+    >>> print(f"{packing_cosine(1000, 576):.3f}")
+    0.219
+    """
+    _check_sizes(n_vectors, width)
+    return 2 * math.sqrt(math.log(n_vectors) / width)
+
+
+def welch_bound(n_vectors: int, width: int) -> float:
+    r"""Bound the largest cosine that n directions in d dimensions must have.
+
+    The bound is :math:`\sqrt{(n - d) / (d(n - 1))}`.
+
+    Parameters
+    ----------
+    n_vectors : int
+        Number n of directions.
+    width : int
+        Number d of dimensions.
+
+    Returns
+    -------
+    float
+        No n unit vectors have a smaller root mean square of the cosines of pairs, and so none a
+        smaller largest cosine in absolute value; 0 where n directions can be orthogonal.
+
+    Raises
+    ------
+    ValueError
+        If there are not at least two vectors, or no dimension.
+
+    Notes
+    -----
+    Implements :eq:`eq-welch`.
+
+    References
+    ----------
+    L. R. Welch (1974), Lower Bounds on the Maximum Cross Correlation of Signals.
+
+    Examples
+    --------
+    >>> from primer_ref.projections import welch_bound
+    >>> print(f"{welch_bound(1000, 576):.3f}")
+    0.027
+    """
+    _check_sizes(n_vectors, width)
+    return math.sqrt(max(0, n_vectors - width) / (width * (n_vectors - 1)))
+
+
+def _check_sizes(n_vectors: int, width: int) -> None:
+    if not (n_vectors >= 2 and width >= 1):
+        raise ValueError(
+            f"there must be at least two vectors and one dimension; got {n_vectors} and {width}"
+        )
 
 
 def random_projection(x: ArrayLike, width: int, *, rng: np.random.Generator) -> Floats:
@@ -86,6 +177,10 @@ def random_projection(x: ArrayLike, width: int, *, rng: np.random.Generator) -> 
     ------
     ValueError
         If the width is not at least 1.
+
+    Notes
+    -----
+    Implements :eq:`eq-random-projection`.
 
     Examples
     --------
