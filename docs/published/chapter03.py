@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from primer_ref.cooccurrence import pmi, ppmi
+from primer_ref.autodiff import grad
+from primer_ref.cooccurrence import (
+    cooccurrence_counts,
+    negative_sampling_objective,
+    pmi,
+    ppmi,
+)
 from primer_ref.embeddings import cosine_similarity
 from primer_ref.projections import jl_dimension
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 WORDS = ("cherry", "strawberry", "digital", "information")
 COUNTS = np.array(
@@ -56,9 +63,36 @@ def random_cosine() -> dict[str, ArrayLike]:
     return {"standard deviation": np.std(cosine_similarity(a, b))}
 
 
+def best_scores(counts: ArrayLike, k: int) -> NDArray[np.float64]:
+    """Find the scores at which the slope of skip-gram's objective changes its sign."""
+    slope = grad(lambda x: negative_sampling_objective(x, counts, n_negative=k))
+    low, high = np.full(np.shape(counts), -20.0), np.full(np.shape(counts), 20.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        rising = slope(middle) > 0
+        low, high = np.where(rising, middle, low), np.where(rising, high, middle)
+    return (low + high) / 2
+
+
+def skip_gram() -> dict[str, ArrayLike]:
+    """Compare the best scores with mutual information less log k on a corpus made by rule."""
+    texts = [
+        text
+        for text in itertools.product(range(3), repeat=4)
+        if all(a != b or a == 0 for a, b in itertools.pairwise(text))
+    ]
+    counts = cooccurrence_counts(texts, n_symbols=3, window=2)
+    return {
+        "difference": [
+            np.max(np.abs(best_scores(counts, k) - (pmi(counts) - math.log(k)))) for k in (1, 5)
+        ]
+    }
+
+
 OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch03-jl-sklearn": dimensions,
     "ch03-slp3-ppmi": four_words,
     "ch03-slp3-alpha": smoothed,
     "ch03-random-cosine": random_cosine,
+    "ch03-levy-goldberg": skip_gram,
 }
