@@ -71,7 +71,7 @@ def best_scores(counts: ArrayLike, k: int) -> NDArray[np.float64]:
         middle = (low + high) / 2
         rising = slope(middle) > 0
         low, high = np.where(rising, middle, low), np.where(rising, high, middle)
-    return (low + high) / 2
+    return np.asarray((low + high) / 2)
 
 
 def skip_gram() -> dict[str, ArrayLike]:
