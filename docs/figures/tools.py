@@ -128,7 +128,7 @@ def bottleneck() -> Figure:
     left.add_patch(Polygon(rows, closed=True, fill=False, color=style.INK, linestyle="--"))
     left.plot(*rows.T, "o", color=style.COLORS[0], markersize=8)
     left.plot([0.3], [0.2], "X", color=style.COLORS[1], markersize=10)
-    left.annotate("never first", (0.3, 0.2), xytext=(-34, -19), textcoords="offset points")
+    left.annotate("never first", (0.3, 0.2), xytext=(-22, -30), textcoords="offset points")
     left.annotate("", 0.72 * rows[2], (0, 0), arrowprops={"arrowstyle": "->", "lw": 2})
     left.annotate("h", 0.5 * rows[2] + [-0.16, 0])
     left.set(xlabel="first coordinate", ylabel="second coordinate", aspect="equal")
