@@ -123,6 +123,53 @@ def test_skip_gram_is_best_at_information_less_log_k(k: int) -> None:
         assert math.log(a / b) == pytest.approx(pmi(counts)[w, c] - math.log(k), abs=1e-10)
 
 
+@pytest.mark.equation("eq-sgns")
+def test_the_objective_adds_up_one_pair_after_the_other() -> None:
+    counts, k = np.array([[3, 0, 2], [1, 4, 1]]), 2
+    scores = np.random.default_rng(2).normal(size=counts.shape)
+    share = counts.sum(axis=0) / counts.sum()
+
+    def log_sigmoid(x: float) -> float:
+        return math.log(1 / (1 + math.exp(-x)))
+
+    total = 0.0
+    for w, c in itertools.product(range(2), range(3)):
+        for _ in range(counts[w, c]):
+            invented = sum(share[j] * log_sigmoid(-scores[w, j]) for j in range(3))
+            total += log_sigmoid(scores[w, c]) + k * invented
+    assert negative_sampling_objective(scores, counts, n_negative=k) == pytest.approx(total)
+
+
+@pytest.mark.equation("eq-sgns-weights")
+@pytest.mark.equation("eq-sgns-optimum")
+def test_beside_the_best_scores_the_loss_is_the_weighted_square() -> None:
+    counts, k = np.random.default_rng(3).integers(1, 30, size=(3, 5)), 4
+    best = pmi(counts) - math.log(k)
+    top = float(negative_sampling_objective(best, counts, n_negative=k))
+    a, b = counts, k * np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    for seed in range(20):
+        step = np.random.default_rng(seed).normal(size=counts.shape)
+        far = float(negative_sampling_objective(best + 3 * step, counts, n_negative=k))
+        assert far < top
+        # Steps to both sides cancel the cubic term.
+        losses = [
+            top - float(negative_sampling_objective(best + h * step, counts, n_negative=k))
+            for h in (1e-3, -1e-3)
+        ]
+        expected = 1e-6 * np.sum(a * b / (a + b) * step**2) / 2
+        assert np.mean(losses) == pytest.approx(expected, rel=1e-4)
+
+
+def test_scores_of_pairs_that_were_not_seen_have_no_best_value() -> None:
+    counts = np.array([[3, 0], [1, 4]])
+    scores = np.zeros((2, 2))
+    values = []
+    for x in (0, -5, -10, -20):
+        scores[0, 1] = x
+        values.append(float(negative_sampling_objective(scores, counts, n_negative=5)))
+    assert np.all(np.diff(values) > 0)
+
+
 def test_vectors_of_full_width_reach_the_best_scores_and_shorter_ones_do_not() -> None:
     counts = toy()
     best = pmi(counts) - math.log(2)

@@ -46,6 +46,17 @@ def test_the_error_is_the_tail_of_the_singular_values(power: float) -> None:
     )
 
 
+@pytest.mark.equation("eq-svd")
+@pytest.mark.parametrize("shape", [(4, 7), (7, 4)])
+def test_singular_values_show_the_rank_and_the_size(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(7)
+    matrix = rng.normal(size=(shape[0], 2)) @ rng.normal(size=(2, shape[1]))
+    factors = truncated_svd(matrix, 2)
+    np.testing.assert_allclose(factors.words @ factors.contexts.T, matrix, atol=1e-12)
+    assert np.count_nonzero(factors.singular_values > 1e-12) == 2
+    assert np.sum(factors.singular_values**2) == pytest.approx(np.sum(matrix**2))
+
+
 @pytest.mark.equation("eq-eckart-young")
 def test_no_other_product_of_this_width_is_nearer() -> None:
     rng = np.random.default_rng(1)
@@ -162,3 +173,23 @@ def test_log_probabilities_have_rank_one_above_the_width_at_most(width: int, see
     # A bias column in the table leaves room for it.
     table[:, 0] = 1
     assert np.linalg.matrix_rank(log_softmax(hidden @ table.T)) == width
+
+
+@pytest.mark.equation("eq-needed-width")
+@given(st.integers(1, 4), st.booleans(), st.integers(0, 2**32 - 1))
+def test_centered_log_probabilities_show_the_width_needed(
+    width: int, constant: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    hidden, table = rng.normal(size=(12, width)), rng.normal(size=(9, width))
+    if constant:  # one coordinate that softmax does not see
+        table[:, 0] = 1
+    logs = log_softmax(hidden @ table.T)
+    centered = logs - logs.mean(axis=1, keepdims=True)
+    needed = width - constant
+    assert np.linalg.matrix_rank(centered, tol=1e-9) == needed
+    assert np.linalg.matrix_rank(logs, tol=1e-9) - needed in (0, 1)
+    if needed:
+        factors = truncated_svd(centered, needed)
+        again = log_softmax(factors.words @ factors.contexts.T)
+        np.testing.assert_allclose(again, logs, atol=1e-9)
