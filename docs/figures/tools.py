@@ -16,6 +16,7 @@ from primer_ref.embeddings import truncated_svd
 from primer_ref.functional import softmax
 from primer_ref.information import kl_divergence
 from primer_ref.intervals import Estimate, coverage, mean_interval, wilson_interval
+from primer_ref.optim import adam, first_moments
 
 Floats = NDArray[np.floating[Any]]
 MARKERS = "osD^v"
@@ -45,10 +46,12 @@ def coverage_of_intervals() -> Figure:
     left.set(xlabel="standardized mean", ylabel="density", ylim=(0, 0.68))
     left.legend(fontsize=9, loc="upper right", handlelength=1.6)
     sizes = [*range(5, 60, 1), *range(60, 401, 5)]
-    for interval, label in ((_normal_interval, "normal"), (wilson_interval, "Wilson")):
+    for interval, label in ((_normal_interval, "x̄ ± z·se"), (wilson_interval, "Wilson")):
         right.plot(sizes, [coverage(interval, n, 0.9) for n in sizes], lw=1.5, label=label)
     right.axhline(0.95, color=style.INK, linewidth=1, linestyle=":")
-    right.set(xscale="log", xlabel="questions, n", ylabel="holds the truth", ylim=(0.35, 1.01))
+    right.set(
+        xscale="log", xlabel="questions, n", ylabel="share that holds the truth", ylim=(0.35, 1.01)
+    )
     right.set_xticks([5, 20, 100, 400], ["5", "20", "100", "400"])
     right.minorticks_off()
     right.legend(loc="lower right")
@@ -69,7 +72,7 @@ def spectra() -> Figure:
     for name, label in (
         ("model", "table"),
         ("centered", "centered"),
-        ("shuffled", "columns shuffled"),
+        ("shuffled", "centered, shuffled"),
         ("gaussian", "Gaussian"),
     ):
         right.plot(table["places"], table["singular_values"][name], label=label)
@@ -92,24 +95,25 @@ def cosines() -> Figure:
     return fig
 
 
-def _fit(laws: Floats, width: int, *, steps: int = 1500, rate: float = 0.1) -> float:
-    """Fit a softmax of some width to laws by Adam's rule; return the mean divergence."""
+def fit(laws: Floats, width: int, *, steps: int = 1500, rate: float = 0.1) -> float:
+    """Fit a softmax of some width to laws, one a row; return the mean divergence in nats."""
     logs = np.log(laws)
     start = truncated_svd(logs - logs.mean(axis=1, keepdims=True), width)
-    factors = [start.words, start.contexts]
-    first, second = ([np.zeros_like(factor) for factor in factors] for _ in range(2))
+    hidden, table = start.words, start.contexts
+    state = first_moments((hidden, table))
     for step in range(1, steps + 1):
-        slope = (softmax(factors[0] @ factors[1].T) - laws) / len(laws)
-        for i, gradient in enumerate((slope @ factors[1], slope.T @ factors[0])):
-            first[i] = 0.9 * first[i] + 0.1 * gradient
-            second[i] = 0.99 * second[i] + 0.01 * gradient**2
-        for i in range(2):
-            mean, square = first[i] / (1 - 0.9**step), second[i] / (1 - 0.99**step)
-            factors[i] = factors[i] - rate * (1 - step / steps) * mean / (np.sqrt(square) + 1e-9)
-    return float(np.mean(kl_divergence(laws, softmax(factors[0] @ factors[1].T))))
+        slope = (softmax(hidden @ table.T) - laws) / len(laws)
+        (hidden, table), state = adam(
+            (hidden, table),
+            (slope @ table, slope.T @ hidden),
+            state,
+            rate=rate * (1 - step / steps),
+            beta2=0.99,
+        )
+    return float(np.mean(kl_divergence(laws, softmax(hidden @ table.T))))
 
 
-def _languages() -> dict[str, Floats]:
+def languages() -> dict[str, Floats]:
     """Make a language of dense laws, and one of laws that two tokens share."""
     dense = softmax(1.5 * np.random.default_rng(3).normal(size=(12, 12)))
     sparse, rng = np.full((12, 12), 0.002 / 10), np.random.default_rng(3)
@@ -128,14 +132,14 @@ def bottleneck() -> Figure:
     left.add_patch(Polygon(rows, closed=True, fill=False, color=style.INK, linestyle="--"))
     left.plot(*rows.T, "o", color=style.COLORS[0], markersize=8)
     left.plot([0.3], [0.2], "X", color=style.COLORS[1], markersize=10)
-    left.annotate("never first", (0.3, 0.2), xytext=(-22, -30), textcoords="offset points")
+    left.annotate("never first", (0.3, 0.2), xytext=(-30, -20), textcoords="offset points")
     left.annotate("", 0.72 * rows[2], (0, 0), arrowprops={"arrowstyle": "->", "lw": 2})
-    left.annotate("h", 0.5 * rows[2] + [-0.16, 0])
+    left.annotate("h", 0.4 * rows[2] + [-0.2, 0])
     left.set(xlabel="first coordinate", ylabel="second coordinate", aspect="equal")
     left.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3))
     widths = list(range(1, 10))
-    for (name, laws), marker in zip(_languages().items(), MARKERS, strict=False):
-        right.plot(widths, [_fit(laws, width) for width in widths], marker=marker, label=name)
+    for (name, laws), marker in zip(languages().items(), MARKERS, strict=False):
+        right.plot(widths, [fit(laws, width) for width in widths], marker=marker, label=name)
     right.set(yscale="log", xlabel="width d", ylabel="divergence (nats)", ylim=(1e-4, 3))
     right.set_xticks([2, 4, 6, 8])
     right.legend()
