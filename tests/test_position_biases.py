@@ -36,6 +36,7 @@ def test_offsets_are_key_less_query_with_the_queries_last() -> None:
     np.testing.assert_array_equal(offsets(3) > 0, causal_mask(3) == -np.inf)
 
 
+@pytest.mark.equation("eq-alibi-slopes")
 def test_slopes_of_8_and_12_heads_are_the_published_ones() -> None:
     # Press et al.: 1/2, 1/4, …, 1/256 for 8 heads; their code for 12 adds the odd ones of 16.
     eight = [0.5**h for h in range(1, 9)]
@@ -57,6 +58,7 @@ def test_slopes_are_distinct_and_from_the_next_power_of_two(n_heads: int) -> Non
     assert np.max(np.min(np.abs(slopes[:, None] - candidates), axis=1)) < 1e-14
 
 
+@pytest.mark.equation("eq-alibi")
 def test_alibi_divides_the_odds_by_a_constant_for_every_token_of_distance() -> None:
     bias = alibi_bias([math.log(2), math.log(3)], 4)
     assert is_toeplitz(bias)
@@ -81,6 +83,7 @@ def bucket_by_integers(distance: int, n_buckets: int, max_distance: int) -> int:
     return exact + step
 
 
+@pytest.mark.equation("eq-t5-buckets")
 @pytest.mark.parametrize(
     ("n_buckets", "max_distance"), [(32, 128), (16, 128), (64, 512), (12, 100), (16, 81), (2, 3)]
 )
@@ -99,6 +102,7 @@ def test_the_decoder_of_t5_puts_later_keys_into_the_bucket_of_the_token_itself()
     np.testing.assert_array_equal(t5_buckets_causal([0, 1, 1000]), 0)
 
 
+@pytest.mark.equation("eq-relative-bias")
 @given(seeds, st.integers(1, 4), st.integers(1, 6), st.integers(0, 3))
 def test_a_relative_bias_is_the_toeplitz_matrix_of_its_table(
     seed: int, reach: int, n: int, past: int
@@ -123,6 +127,7 @@ def test_the_bias_of_t5_is_a_table_of_buckets_read_twice() -> None:
     assert is_toeplitz(once)
 
 
+@pytest.mark.equation("eq-shaw")
 @given(seeds)
 def test_the_bias_of_shaw_is_what_vectors_added_to_the_keys_do(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -38,6 +38,7 @@ def rotated_by_matrices(x: np.ndarray, positions: list[int], base: float) -> np.
     return out
 
 
+@pytest.mark.equation("eq-rotary")
 @pytest.mark.parametrize("base", [10000.0, 100.0])
 def test_equals_rotation_matrices(base: float) -> None:
     x = np.random.default_rng(0).normal(size=(4, 8))
@@ -46,6 +47,7 @@ def test_equals_rotation_matrices(base: float) -> None:
     np.testing.assert_allclose(turned, rotated_by_matrices(x, positions, base), atol=1e-12)
 
 
+@pytest.mark.equation("eq-rotary-relative")
 @given(st.integers(0, 5000), st.integers(0, 5000), st.integers(0, 5000))
 def test_scores_depend_on_the_distance_alone(t: int, s: int, shift: int) -> None:
     q, k = np.random.default_rng(1).normal(size=(2, 1, 16))
@@ -74,6 +76,7 @@ def test_leaves_its_input_alone() -> None:
     assert np.array_equal(x, np.ones((2, 4)))
 
 
+@pytest.mark.equation("eq-rotary-frequencies")
 def test_frequencies_recompute_the_published_ones() -> None:
     # Head of 128, base 10,000: the values in the tests of Hugging Face's transformers.
     theta = rotary_frequencies(128)
@@ -83,6 +86,7 @@ def test_frequencies_recompute_the_published_ones() -> None:
     assert theta[-1] == pytest.approx(1.1548e-4, rel=6e-5)
 
 
+@pytest.mark.equation("eq-turns")
 def test_turns_are_those_of_the_frequencies_they_are_given() -> None:
     theta = np.array([0.3, 2.0])
     turns = turns_at([0, 1, -4], theta)
@@ -93,6 +97,7 @@ def test_turns_are_those_of_the_frequencies_they_are_given() -> None:
     )
 
 
+@pytest.mark.equation("eq-half-split")
 def test_half_split_equals_rotation_matrices_of_pairs_that_lie_apart() -> None:
     x = np.random.default_rng(3).normal(size=(3, 6))
     positions, out = [0, 3, 50], np.empty((3, 6))
@@ -108,6 +113,7 @@ def test_half_split_equals_rotation_matrices_of_pairs_that_lie_apart() -> None:
     np.testing.assert_allclose(single, out, atol=1e-5)
 
 
+@pytest.mark.equation("eq-pairing")
 def test_the_two_pairings_are_one_seen_through_a_permutation() -> None:
     x = np.random.default_rng(4).normal(size=(2, 5, 8))
     turns = rotations(range(5), 8)
@@ -120,6 +126,7 @@ def test_the_two_pairings_are_one_seen_through_a_permutation() -> None:
     assert np.max(np.abs(rotary(x, turns) - rotary_half_split(x, turns))) > 0.5
 
 
+@pytest.mark.equation("eq-pairing")
 @given(st.integers(1, 3), st.integers(1, 5))
 def test_the_permutations_are_inverse_and_stay_within_heads(n_heads: int, half: int) -> None:
     x = np.arange(2 * 2 * n_heads * half).reshape(2, -1)

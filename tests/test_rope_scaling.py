@@ -27,6 +27,7 @@ THETA = rotary_frequencies(128)
 factors = st.floats(1, 64)
 
 
+@pytest.mark.equation("eq-interpolation")
 @given(factors, st.integers(0, 10_000))
 def test_interpolating_frequencies_is_interpolating_positions(factor: float, t: int) -> None:
     np.testing.assert_allclose(
@@ -36,6 +37,7 @@ def test_interpolating_frequencies_is_interpolating_positions(factor: float, t: 
     )
 
 
+@pytest.mark.equation("eq-ntk")
 @given(factors, st.sampled_from([4, 8, 64, 128]), st.floats(100, 1e6))
 def test_ntk_aware_is_a_change_of_base(factor: float, size: int, base: float) -> None:
     theta = rotary_frequencies(size, base=base)
@@ -47,11 +49,13 @@ def test_ntk_aware_is_a_change_of_base(factor: float, size: int, base: float) ->
     np.testing.assert_allclose(ntk_aware(theta, factor=factor)[-1], theta[-1] / factor)
 
 
+@pytest.mark.equation("eq-ntk-base")
 def test_ntk_base_recomputes_the_published_bases() -> None:
     bases = [ntk_base(10000.0, factor=factor, size=128) for factor in (4, 8)]
     np.testing.assert_allclose(bases, [40890.0, 82684.6], rtol=2e-4)
 
 
+@pytest.mark.equation("eq-dynamic-ntk")
 def test_dynamic_ntk_recomputes_the_published_frequencies() -> None:
     theta = dynamic_ntk(THETA, factor=10, context=2048, length=16384)
     published = [0.80931, 0.65498, 0.0014176, 1.6265e-6]
@@ -64,6 +68,7 @@ def test_dynamic_ntk_changes_nothing_within_the_trained_context(length: float) -
     np.testing.assert_array_equal(theta, THETA)
 
 
+@pytest.mark.equation("eq-yarn")
 def test_yarn_recomputes_the_published_frequencies() -> None:
     theta = yarn_frequencies(THETA, factor=10, context=2048)
     published = {
@@ -111,6 +116,7 @@ def test_where_no_pair_is_fast_the_ramp_of_yarn_is_a_step() -> None:
     np.testing.assert_allclose(theta[1:], THETA[1:] / 4)
 
 
+@pytest.mark.equation("eq-by-parts")
 @given(factors, st.floats(10, 1e5), st.floats(0.1, 50), st.floats(1.01, 50))
 def test_by_parts_keeps_fast_pairs_slows_slow_ones_and_is_continuous(
     factor: float, context: float, slow: float, ratio: float
@@ -132,6 +138,7 @@ def test_by_parts_keeps_fast_pairs_slows_slow_ones_and_is_continuous(
         np.testing.assert_allclose(below, above, rtol=1e-5)
 
 
+@pytest.mark.equation("eq-by-parts")
 def test_llama3_leaves_29_pairs_alone_mixes_6_and_slows_29() -> None:
     theta = rotary_frequencies(128, base=500000.0)
     slowed = theta / llama3_frequencies(theta)
@@ -170,6 +177,7 @@ def test_without_extension_nothing_changes() -> None:
     assert yarn_attention_scale(1) == 1
 
 
+@pytest.mark.equation("eq-yarn-scale")
 def test_the_scale_of_yarn() -> None:
     assert yarn_attention_scale(math.e) == pytest.approx(1.1)
     assert yarn_attention_scale(10) == pytest.approx(1 + 0.1 * 2.302585092994046)

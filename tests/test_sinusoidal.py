@@ -22,6 +22,7 @@ def is_toeplitz(a: F) -> bool:
     return np.allclose(a[1:, 1:], a[:-1, :-1])
 
 
+@pytest.mark.equation("eq-sinusoidal")
 def test_the_encoding_is_what_its_definition_says() -> None:
     p = sinusoidal([0, 3, 500], 6, base=1000.0)
     for row, t in enumerate([0, 3, 500]):
@@ -31,6 +32,7 @@ def test_the_encoding_is_what_its_definition_says() -> None:
             assert p[row, 2 * i + 1] == pytest.approx(math.cos(angle), abs=1e-12)
 
 
+@pytest.mark.equation("eq-sinusoidal-shift")
 @given(positions, positions)
 def test_a_shift_is_one_rotation_for_all_positions(t: int, k: int) -> None:
     shift = sinusoidal_shift(k, 8)
@@ -40,6 +42,7 @@ def test_a_shift_is_one_rotation_for_all_positions(t: int, k: int) -> None:
     assert np.all(shift[blocks == 0] == 0)
 
 
+@pytest.mark.equation("eq-sinusoidal-dot")
 def test_dot_products_depend_on_the_offset_alone_and_count_the_pairs_at_offset_zero() -> None:
     p = sinusoidal(np.arange(40), 16)
     products = p @ p.T
@@ -49,6 +52,7 @@ def test_dot_products_depend_on_the_offset_alone_and_count_the_pairs_at_offset_z
     np.testing.assert_allclose(products[:, 0], np.cos(np.outer(np.arange(40), theta)).sum(axis=1))
 
 
+@pytest.mark.equation("eq-score-terms")
 @given(seeds)
 def test_the_four_terms_are_the_scores(seed: int) -> None:
     x, p, form = np.random.default_rng(seed).normal(size=(3, 5, 5))

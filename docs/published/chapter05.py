@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from primer_ref.position_biases import alibi_slopes, t5_buckets_causal
 from primer_ref.positions import rotary, rotary_frequencies, rotations
 from primer_ref.rope_scaling import (
     dynamic_ntk,
@@ -54,6 +55,29 @@ def offsets() -> dict[str, ArrayLike]:
     return {"difference": near - far}
 
 
+def buckets() -> dict[str, ArrayLike]:
+    """Find where the wide buckets of T5's decoder begin."""
+    found = t5_buckets_causal(-np.arange(129))
+    return {"wide buckets": [np.argmax(found == bucket) for bucket in range(16, 32)]}
+
+
+def half_precision() -> dict[str, ArrayLike]:
+    """Form angles in single and in half precision, as in the report."""
+    base, exponents = np.float32(10_000), np.arange(0, 32, 2, dtype=np.float32) / np.float32(32)
+    frequencies, positions = 1 / base**exponents, np.arange(2048)
+    single, half = (
+        np.multiply.outer(positions.astype(kind), frequencies.astype(kind))
+        for kind in (np.float32, np.float16)
+    )
+    # The cosine of a half is formed in single precision and rounded.
+    cosines = np.cos(half.astype(np.float32)).astype(np.float16)
+    return {
+        "angle in float32": single[1857, 1],
+        "angle in float16": half[1857, 1],
+        "largest difference": np.max(np.abs(cosines.astype(np.float32) - np.cos(single))),
+    }
+
+
 OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch05-rope-default": lambda: by_pair(PLAIN, 0, 1, 2, 3, 16, 63),
     "ch05-rope-dynamic-ntk": lambda: by_pair(
@@ -65,4 +89,10 @@ OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
         f"{factor} times": ntk_base(10_000, factor=factor, size=128) for factor in (4, 8)
     },
     "ch05-rope-relative": offsets,
+    "ch05-alibi-slopes": lambda: {
+        "8 heads": alibi_slopes(8),
+        "12 heads, last four": alibi_slopes(12)[8:],
+    },
+    "ch05-t5-buckets": buckets,
+    "ch05-neox-half": half_precision,
 }

@@ -81,6 +81,10 @@ def alibi_slopes(n_heads: int) -> NDArray[np.float64]:
     ValueError
         If there is no head.
 
+    Notes
+    -----
+    Implements :eq:`eq-alibi-slopes`.
+
     References
     ----------
     O. Press, N. A. Smith and M. Lewis (2022), Train Short, Test Long: Attention with Linear Biases
@@ -127,6 +131,8 @@ def alibi_bias(slopes: ArrayLike, n_queries: int, n_keys: int | None = None) -> 
 
     Notes
     -----
+    Implements :eq:`eq-alibi`.
+
     After softmax, a factor of :math:`e^{-m_h}` for every token of distance.
 
     References
@@ -194,6 +200,8 @@ def t5_buckets(offset: ArrayLike, *, n_buckets: int = 32, max_distance: int = 12
 
     Notes
     -----
+    Implements :eq:`eq-t5-buckets`.
+
     The number of the wide bucket of distance n is the whole part of
     e + (b − e) ln(n/e)/ln(m/e), with b buckets a direction, e of them exact, and m the largest
     distance.
@@ -238,6 +246,10 @@ def t5_buckets_causal(offset: ArrayLike, *, n_buckets: int = 32, max_distance: i
     TypeError
         If offsets are no integers.
 
+    Notes
+    -----
+    Implements :eq:`eq-t5-buckets`.
+
     Examples
     --------
     >>> from primer_ref.position_biases import t5_buckets_causal
@@ -279,6 +291,8 @@ def relative_bias(table: ArrayLike, n_queries: int, n_keys: int | None = None) -
 
     Notes
     -----
+    Implements :eq:`eq-relative-bias`.
+
     T5's bias is a table of buckets read twice: with ``b`` of shape (H, 32),
     ``relative_bias(b[:, t5_buckets(np.arange(-127, 128))], T, S)``.
 
@@ -319,6 +333,8 @@ def shaw_bias(q: ArrayLike, table: ArrayLike, n_keys: int | None = None) -> Floa
 
     Notes
     -----
+    Implements :eq:`eq-shaw`.
+
     Of the order of T(2R + 1)D operations: vectors are met once for each offset, not for each pair.
 
     References

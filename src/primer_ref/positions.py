@@ -52,6 +52,10 @@ def rotary_frequencies(size: int, *, base: float = 10000.0) -> NDArray[np.float6
     ValueError
         If the head size is not a positive even number, or the base not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-rotary-frequencies`.
+
     References
     ----------
     J. Su et al. (2021), RoFormer: Enhanced Transformer with Rotary Position Embedding.
@@ -89,6 +93,8 @@ def turns_at(positions: ArrayLike, frequencies: ArrayLike) -> NDArray[np.complex
 
     Notes
     -----
+    Implements :eq:`eq-turns`.
+
     Angles are formed in float64 whatever the model computes in: at long positions float32 would
     spoil them, see `primer_ref.spectra.angle_error_bound`.
 
@@ -128,6 +134,8 @@ def rotations(positions: ArrayLike, size: int, *, base: float = 10000.0) -> NDAr
 
     Notes
     -----
+    Implements :eq:`eq-turns`.
+
     For other frequencies use `turns_at`.
 
     Examples
@@ -164,6 +172,8 @@ def rotary(x: ArrayLike, turns: Complexes) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-rotary`.
+
     The scalar product of a query at t and a key at s, both turned, depends on t and s only
     through t − s. Other models pair coordinate i with coordinate i + D/2 instead; weights made for
     one pairing are wrong with the other.
@@ -226,6 +236,8 @@ def rotary_half_split(x: ArrayLike, turns: Complexes) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-half-split`.
+
     Equal to `rotary` between the two permutations: turn ``half_to_interleaved(x)`` and bring the
     result back with `interleaved_to_half`.
 
@@ -276,6 +288,8 @@ def interleaved_to_half(x: ArrayLike, *, head_size: int) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-pairing`.
+
     Converts a model: with this done to the columns of its query and key weights and
     `rotary_half_split` in place of `rotary`, every score stays what it was, because queries and
     keys are permuted alike.
@@ -314,6 +328,10 @@ def half_to_interleaved(x: ArrayLike, *, head_size: int) -> Floats:
     ------
     ValueError
         If the last axis does not hold whole heads of an even size.
+
+    Notes
+    -----
+    Implements :eq:`eq-pairing`.
 
     Examples
     --------

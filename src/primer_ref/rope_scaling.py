@@ -72,6 +72,8 @@ def interpolate_positions(frequencies: ArrayLike, *, factor: float) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-interpolation`.
+
     The same as dividing every position by s: no angle lies outside the trained range, and neighbors
     stand s times closer together than they did in training.
 
@@ -115,6 +117,8 @@ def ntk_base(base: float, *, factor: float, size: int) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-ntk-base`.
+
     The last pair has i = D/2 − 1, so its frequency :math:`b^{-(D-2)/D}` is divided by exactly s.
     The name that the rule goes by, NTK-aware, alludes to the theory of neural tangent kernels;
     nothing of that theory enters the formula.
@@ -158,6 +162,8 @@ def ntk_aware(frequencies: ArrayLike, *, factor: float) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-ntk`.
+
     On `primer_ref.positions.rotary_frequencies` this is the same as the base `ntk_base`.
 
     References
@@ -204,6 +210,8 @@ def dynamic_ntk(frequencies: ArrayLike, *, factor: float, context: float, length
 
     Notes
     -----
+    Implements :eq:`eq-dynamic-ntk`.
+
     As the frequencies change with every token, keys have to be cached before they are turned.
 
     Examples
@@ -258,6 +266,8 @@ def by_parts(
 
     Notes
     -----
+    Implements :eq:`eq-by-parts`.
+
     The rule that the paper on YaRN states, with 32 and 1 turns, and the rule of Llama 3.1, with 4
     and 1. The code that was published with that paper has another ramp: see `yarn_frequencies`.
 
@@ -319,6 +329,8 @@ def llama3_frequencies(
 
     Notes
     -----
+    Implements :eq:`eq-by-parts`.
+
     The released code speaks of wavelengths: at most L/4 is left alone, at least L is divided by
     the factor.
 
@@ -380,6 +392,8 @@ def yarn_frequencies(
 
     Notes
     -----
+    Implements :eq:`eq-yarn`.
+
     The paper's ramp, `by_parts`, is straight in the number of turns, which falls geometrically
     along i; so the two agree outside the ramp and differ within it, where this one slows pairs
     less. Models were trained with this one. `yarn_attention_scale` belongs to it.
@@ -435,6 +449,8 @@ def yarn_attention_scale(factor: float) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-yarn-scale`.
+
     Scores are so multiplied by the square: a softmax temperature of :math:`(0.1\ln s + 1)^{-2}`,
     below 1, which sharpens the weights against the larger number of keys. The constant 0.1 was
     fitted to measurements.

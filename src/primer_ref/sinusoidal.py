@@ -47,6 +47,8 @@ def sinusoidal(positions: ArrayLike, width: int, *, base: float = 10000.0) -> ND
 
     Notes
     -----
+    Implements :eq:`eq-sinusoidal`.
+
     The dot product of two rows is :math:`\sum_i \cos((t - s)\theta_i)`: it depends on the offset
     only. What attention forms of them does not, see `score_terms`.
 
@@ -90,6 +92,8 @@ def sinusoidal_shift(shift: float, width: int, *, base: float = 10000.0) -> Floa
 
     Notes
     -----
+    Implements :eq:`eq-sinusoidal-shift`.
+
     The pair (sin, cos) is (cos, sin) mirrored, so it turns the other way: by −kθ.
 
     Examples
@@ -144,6 +148,8 @@ def score_terms(x: ArrayLike, p: ArrayLike, form: ArrayLike) -> ScoreTerms:
 
     Notes
     -----
+    Implements :eq:`eq-score-terms`.
+
     Only the last term is free of the tokens. For sinusoidal positions it is Toeplitz if W commutes
     with the rotations of `sinusoidal_shift`, such as the identity does; for another W it is not.
 
