@@ -27,7 +27,7 @@ THETA = rotary_frequencies(128)
 factors = st.floats(1, 64)
 
 
-@pytest.mark.equation("eq-interpolation")
+@pytest.mark.equation("eq-position-interpolation")
 @given(factors, st.integers(0, 10_000))
 def test_interpolating_frequencies_is_interpolating_positions(factor: float, t: int) -> None:
     np.testing.assert_allclose(

@@ -62,12 +62,12 @@ def biases() -> Figure:
     fig, axes = style.figure(height=3.3, columns=2)
     left, right = axes[0]
     distance = np.arange(151)
-    for head in (2, 4, 6, 8):
+    for head, place in ((2, (15, -3.2)), (4, (50, -2.8)), (6, (72, -0.9)), (8, (72, -0.15))):
         slope = alibi_slopes(8)[head - 1]
-        left.plot(distance, -slope * distance, label=f"slope 1/{round(1 / slope)}")
+        left.plot(distance, -slope * distance)
+        left.annotate(f"1/{round(1 / slope)}", place, fontsize=10)
     left.set(xlabel="distance (tokens)", ylabel="ALiBi's bias (nats)", ylim=(-5, 0.2))
     left.set_xlim(0, 100)
-    left.legend(fontsize=9, loc="lower right")
     right.step(distance, t5_buckets_causal(-distance), where="post")
     right.set(xlabel="distance (tokens)", ylabel="bucket of T5's decoder", ylim=(0, 33))
     right.set_xlim(0, 150)
@@ -79,7 +79,7 @@ def spectrum() -> Figure:
     fig, ax = style.one(height=3.7)
     found = record.load("rotary_spectrum")
     waves, share = np.array(found["wavelengths"]), np.array(found["by_pair"]["share"])
-    band = {"color": style.COLORS[0], "linewidth": 0}
+    band: Any = {"color": style.COLORS[0], "linewidth": 0}
     ax.fill_between(waves, share[0], share[4], alpha=0.15, label="5 to 95 % of heads", **band)
     ax.fill_between(waves, share[1], share[3], alpha=0.35, label="25 to 75 %", **band)
     ax.plot(waves, share[2], "o-", markersize=4, label="median")
@@ -95,9 +95,10 @@ def spectrum() -> Figure:
 
 def offsets() -> Figure:
     """Draw scores against distance for three heads, with what the mean vectors say."""
-    fig, axes = style.figure(height=6.2, rows=3, sharex=True)
+    fig, axes = style.figure(height=6.8, rows=3)
     found = record.load("rotary_spectrum")
     at = np.array(found["offsets"])
+    dense = int(np.argmax(np.diff(at) > 1)) + 1  # from here on too few points for fast waves
     names = {
         "most_local": "shortest reach",
         "least_local": "farthest reach",
@@ -105,17 +106,15 @@ def offsets() -> Figure:
     }
     for ax, (key, name) in zip(axes[:, 0], names.items(), strict=True):
         head = found["found"][key]
-        score, spread = np.array(head["score"]), np.array(head["spread"])
-        ax.fill_between(at, score - spread, score + spread, alpha=0.25, linewidth=0)
-        ax.plot(at, score, "-", color=style.COLORS[0], label="mean score")
-        ax.plot(at, head["polynomial"], "--", color=style.COLORS[1], label="polynomial of means")
+        shown = slice(dense if key == "most_local" else None)
+        x, score, spread = (np.array(y)[shown] for y in (at, head["score"], head["spread"]))
+        ax.fill_between(x, score - spread, score + spread, alpha=0.25, linewidth=0)
+        ax.plot(x, score, "-", color=style.COLORS[0], label="mean score")
+        waves = np.array(head["polynomial"])[shown]
+        ax.plot(x, waves, "--", color=style.COLORS[1], label="polynomial of means")
         ax.set(title=f"{name}: layer {head['layer']}, head {head['head']}", ylabel="score (nats)")
-        ax.set_xscale("symlog", linthresh=16)
-    ticks = [0, 4, 8, 16, 64, 256]
-    axes[2, 0].set_xticks(ticks, [str(tick) for tick in ticks])
-    axes[2, 0].minorticks_off()
     axes[2, 0].set_xlabel("distance (tokens)")
-    axes[2, 0].legend(fontsize=10, loc="lower left", ncols=2)
+    axes[1, 0].legend(fontsize=10, loc="upper right", ncols=2)
     return fig
 
 
@@ -141,13 +140,13 @@ def rules() -> Figure:
     """Draw the factor by which each rule slows each pair of the real model."""
     fig, ax = style.one(height=3.6)
     theta, factor = _model_frequencies(), 4.0
-    waves, same = wavelengths(theta), {"factor": factor, "context": CONTEXT}
+    waves = wavelengths(theta)
     for name, slowed, marker in (
         ("interpolation", interpolate_positions(theta, factor=factor), "o"),
         ("change of base", ntk_aware(theta, factor=factor), "s"),
-        ("by parts", by_parts(theta, **same, fast=32, slow=1), "D"),
-        ("YaRN's code", yarn_frequencies(theta, **same), "^"),
-        ("Llama 3", llama3_frequencies(theta, **same), "v"),
+        ("by parts", by_parts(theta, factor=factor, context=CONTEXT, fast=32, slow=1), "D"),
+        ("YaRN's code", yarn_frequencies(theta, factor=factor, context=CONTEXT), "^"),
+        ("Llama 3", llama3_frequencies(theta, factor=factor, context=CONTEXT), "v"),
     ):
         ax.plot(waves, theta / slowed, marker=marker, markersize=4, linewidth=1.4, label=name)
     _mark_context(ax)
@@ -206,25 +205,27 @@ def moved() -> Figure:
 def _rounded(x: Floats, bits: int) -> Floats:
     """Round to a number of significant bits."""
     mantissa, exponent = np.frexp(x)
-    return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
+    rounded: Floats = np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
+    return rounded
 
 
 def precision() -> Figure:
     """Draw the error of angles in three formats, computed and bounded."""
     fig, ax = style.one(height=3.7)
-    theta, ends = _model_frequencies(), 2 ** np.arange(4, 21)
-    for place, (name, bits) in enumerate((("float32", 24), ("float16", 11), ("bfloat16", 8))):
+    theta = _model_frequencies()
+    formats = (("float32", 24, 20), ("float16", 11, 15), ("bfloat16", 8, 20))
+    for place, (name, bits, last) in enumerate(formats):
+        ends = [2**power for power in range(4, last + 1)]
         bound = angle_error_bound(ends, theta, unit_roundoff=2.0**-bits).max(axis=1)
         errors = []
         for end in ends:
-            positions = np.arange(max(end - 63, 1), end + 1, dtype=np.float64)
+            positions = np.arange(max(end - 63, 1), end + 1).astype(np.float64)
             angles = np.multiply.outer(_rounded(positions, bits), _rounded(theta, bits))
             errors.append(np.max(np.abs(_rounded(angles, bits) - np.outer(positions, theta))))
-        kept = np.array(errors) > 0
         ax.plot(ends, bound, color=style.COLORS[place], linestyle=style.DASHES[place], label=name)
-        ax.plot(ends[kept], np.array(errors)[kept], MARKERS[place], color=style.COLORS[place])
+        ax.plot(ends, errors, MARKERS[place], color=style.COLORS[place])
     ax.axhline(math.pi, color=style.INK, linewidth=1.2, linestyle=":")
-    ax.annotate("π", (2**20, math.pi * 1.3), ha="right")
+    ax.annotate("π", (16, math.pi * 1.4))
     ax.set(xscale="log", yscale="log", xlabel="position", ylabel="largest error (radians)")
     ax.legend(loc="lower right")
     return fig

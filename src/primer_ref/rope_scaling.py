@@ -72,7 +72,7 @@ def interpolate_positions(frequencies: ArrayLike, *, factor: float) -> Floats:
 
     Notes
     -----
-    Implements :eq:`eq-interpolation`.
+    Implements :eq:`eq-position-interpolation`.
 
     The same as dividing every position by s: no angle lies outside the trained range, and neighbors
     stand s times closer together than they did in training.
