@@ -162,3 +162,15 @@ def test_single_precision_stays_single() -> None:
     table = np.ones((3, 4), np.float32)
     assert relative_bias(table[:, 0], 3).dtype == np.float32
     assert shaw_bias(np.ones((5, 4), np.float32), table).dtype == np.float32
+
+
+@given(seeds, st.floats(0.01, 2), st.floats(0, 8), st.integers(1, 60), st.integers(0, 60))
+def test_far_keys_have_at_most_the_weight_that_the_range_of_contents_allows(
+    seed: int, slope: float, spread: float, n: int, far: int
+) -> None:
+    content = np.random.default_rng(seed).uniform(0, spread, size=n)
+    scores = content + alibi_bias([slope], 1, n)[0, 0]
+    weights = np.exp(scores - scores.max())
+    weights /= weights.sum()
+    beyond = weights[np.arange(n - 1, -1, -1) >= far].sum()
+    assert beyond <= math.exp(spread - slope * far) * (1 + 1e-9)
