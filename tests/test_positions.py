@@ -56,8 +56,12 @@ def test_scores_depend_on_the_distance_alone(t: int, s: int, shift: int) -> None
         return float((rotary(q, rotations([t], 16)) @ rotary(k, rotations([s], 16)).T).item())
 
     assert score(t, s) == pytest.approx(score(t + shift, s + shift), abs=1e-9)
+    # The side of the query alone, turned by the distance with matrices: a turn the wrong way fails.
+    by_distance = rotated_by_matrices(q, [t - s], 10000.0) @ k.T
+    assert score(t, s) == pytest.approx(by_distance.item(), abs=1e-9)
 
 
+@pytest.mark.equation("eq-rotary-relative")
 def test_keeps_norms_shape_and_precision() -> None:
     x = np.random.default_rng(2).normal(size=(3, 5, 6))
     turns = rotations(range(5), 6)

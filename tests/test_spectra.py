@@ -26,6 +26,7 @@ seeds = st.integers(0, 2**32 - 1)
 THETA = rotary_frequencies(128)
 
 
+@pytest.mark.equation("eq-rotary-waves")
 @given(seeds, st.integers(0, 5000), st.integers(0, 5000))
 def test_the_waves_add_up_to_the_dot_product_of_the_turned_vectors(
     seed: int, t: int, s: int
@@ -56,6 +57,7 @@ def test_spectra_of_many_pairs_at_once() -> None:
     np.testing.assert_allclose(many[:, 0], np.sum(q * k, axis=-1))
 
 
+@pytest.mark.equation("eq-rotary-waves")
 def test_the_spectrum_can_be_read_off_the_scores_by_a_discrete_fourier_transform() -> None:
     # Frequencies that fit the window: 2, 5 and 11 turns in 64 positions.
     theta = 2 * math.pi * np.array([2, 5, 11]) / 64
@@ -65,6 +67,7 @@ def test_the_spectrum_can_be_read_off_the_scores_by_a_discrete_fourier_transform
     np.testing.assert_allclose(np.angle(found), spectrum.phases)
 
 
+@pytest.mark.equation("eq-wavelengths")
 def test_wavelengths_are_periods_and_grow_with_the_factor_of_interpolation() -> None:
     waves = wavelengths(THETA)
     np.testing.assert_allclose(waves[[0, 16]], [2 * math.pi, 20 * math.pi])
@@ -72,6 +75,7 @@ def test_wavelengths_are_periods_and_grow_with_the_factor_of_interpolation() -> 
     np.testing.assert_allclose(wavelengths(interpolate_positions(THETA, factor=4)), 4 * waves)
 
 
+@pytest.mark.equation("eq-envelope")
 @given(seeds, st.integers(-20_000, 20_000))
 def test_no_score_leaves_its_envelope(seed: int, distance: int) -> None:
     q, k = np.random.default_rng(seed).normal(size=(2, 128))
@@ -81,6 +85,7 @@ def test_no_score_leaves_its_envelope(seed: int, distance: int) -> None:
     assert abs(score[0]) <= np.sum(spectrum.amplitudes) * (1 + 1e-12)
 
 
+@pytest.mark.equation("eq-envelope")
 def test_the_envelope_by_hand() -> None:
     # One pair: h itself is the only difference, and the only partial sum has size 1.
     spectrum = Spectrum(np.array([3.0]), np.array([0.4]))
@@ -94,6 +99,7 @@ def test_the_envelope_by_hand() -> None:
     np.testing.assert_allclose(score_envelope(pair, [1.0, 0.1], [0]), 9 * math.sqrt(2))
 
 
+@pytest.mark.equation("eq-envelope")
 @given(seeds, st.integers(0, 20_000))
 def test_summation_by_parts_is_an_identity(seed: int, distance: int) -> None:
     # What the envelope takes sizes of: the sum of h_j e^(iΔθ_j) is −Σ S_(j+1) (h_(j+1) − h_j).
@@ -118,6 +124,7 @@ def test_scores_do_not_decay_steadily_even_for_the_tamest_vectors() -> None:
     assert envelope[0] > 3 * envelope[1] > 6 * envelope[2]
 
 
+@pytest.mark.equation("eq-peak")
 def test_a_head_can_score_highest_far_away() -> None:
     # The key is the query turned ahead by 500 positions: the score peaks there.
     query = np.random.default_rng(2).normal(size=(1, 128))
@@ -144,6 +151,7 @@ def single_precision_angles(positions: NDArray[np.int64], theta: F) -> F:
     return product.astype(np.float64)
 
 
+@pytest.mark.equation("eq-angle-error")
 def test_angles_in_single_precision_err_as_bounded_and_nearly_as_much() -> None:
     positions = np.concatenate([np.arange(131_000, 131_072), [2**24 + 1, 2**27 + 9]])
     exact = np.multiply.outer(positions, THETA)
@@ -156,6 +164,7 @@ def test_angles_in_single_precision_err_as_bounded_and_nearly_as_much() -> None:
     assert np.max(error[-1]) > 1
 
 
+@pytest.mark.equation("eq-angle-error")
 @given(st.integers(0, 2**20), st.floats(1e-6, 1))
 def test_the_error_of_an_angle_bounds_the_error_of_its_turn(t: int, theta: float) -> None:
     angle = float(np.float32(t) * np.float32(theta))

@@ -70,6 +70,10 @@ def rotary_spectrum(q: ArrayLike, k: ArrayLike) -> Spectrum:
     ValueError
         If queries and keys differ in size, or the size is odd.
 
+    Notes
+    -----
+    Implements :eq:`eq-rotary-waves`.
+
     Examples
     --------
     >>> from primer_ref.spectra import rotary_spectrum
@@ -109,6 +113,8 @@ def score_by_offset(spectrum: Spectrum, frequencies: ArrayLike, distances: Array
 
     Notes
     -----
+    Implements :eq:`eq-rotary-waves`.
+
     A trigonometric polynomial with as many frequencies as the head has pairs. Read as a kernel of
     the distance, with all phases 0 it is a positive mixture of cosines, so by Bochner's theorem
     positive semidefinite.
@@ -146,6 +152,10 @@ def wavelengths(frequencies: ArrayLike) -> Floats:
     ValueError
         If a frequency is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-wavelengths`.
+
     Examples
     --------
     >>> from primer_ref.positions import rotary_frequencies
@@ -178,6 +188,8 @@ def partial_sum_norm(frequencies: ArrayLike, distances: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-envelope`.
+
     This, over D/2, is the curve by which the paper on rotary embedding illustrates that scores
     decay with distance. It falls in the large and wavers in the small, and what it bounds need not
     fall with it: see `score_envelope`.
@@ -221,6 +233,8 @@ def score_envelope(spectrum: Spectrum, frequencies: ArrayLike, distances: ArrayL
 
     Notes
     -----
+    Implements :eq:`eq-envelope`.
+
     An envelope and no more: scores do not fall steadily below it, and a head whose phases are right
     scores highest far away. Where neighboring coefficients differ much, the trivial bound
     :math:`\sum_j A_j` is the smaller one at every distance.
@@ -276,6 +290,8 @@ def angle_error_bound(
 
     Notes
     -----
+    Implements :eq:`eq-angle-error`.
+
     The error grows with the position and is worst for the fastest pair. A chord is shorter than its
     arc, so the turned vector is off by at most this times the size of its pair, and a score by at
     most :math:`\sum_j A_j` times the errors of the two angles.
