@@ -149,6 +149,13 @@ def test_llama3_leaves_29_pairs_alone_mixes_6_and_slows_29() -> None:
     wavelength = 2 * math.pi / theta
     np.testing.assert_array_equal(slowed == 1, wavelength < 8192 / 4)
     np.testing.assert_array_equal(slowed == 8, wavelength > 8192)
+    # Pair by pair, in terms of the wavelength.
+    for mine, full in zip(llama3_frequencies(theta), theta.tolist(), strict=True):
+        turns = 8192 / (2 * math.pi / full)
+        expected = full / 8 if turns < 1 else full
+        if 1 <= turns <= 4:
+            expected = full / 8 + (full - full / 8) * (turns - 1) / 3
+        assert mine == pytest.approx(expected, rel=1e-12)
 
 
 @given(factors)
