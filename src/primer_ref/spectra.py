@@ -281,7 +281,7 @@ def angle_error_bound(
     Returns
     -------
     ndarray, shape (T, D / 2)
-        Radians. A bound beyond π says that nothing is left of the angle.
+        Radians. A bound beyond π promises nothing about the angle.
 
     Raises
     ------
