@@ -202,9 +202,9 @@ def t5_buckets(offset: ArrayLike, *, n_buckets: int = 32, max_distance: int = 12
     -----
     Implements :eq:`eq-t5-buckets`.
 
-    The number of the wide bucket of distance n is the whole part of
-    e + (b − e) ln(n/e)/ln(m/e), with b buckets a direction, e of them exact, and m the largest
-    distance.
+    Half of a direction's buckets, ``near`` in number, hold one distance each. The number of the
+    wide bucket of a larger distance is the whole part of
+    near + near · ln(distance/near)/ln(max_distance/near), at most the last.
 
     References
     ----------

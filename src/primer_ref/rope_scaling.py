@@ -1,6 +1,6 @@
 """Rules that stretch rotary frequencies, so that a model reads more tokens than it was trained on.
 
-Each rule takes frequencies to frequencies. All slow the slow pairs down by the factor s of the
+Each rule takes frequencies to frequencies. All slow the slow pairs down by the factor f of the
 extension, so that their angles stay inside the range that training covered; they differ in what
 becomes of the fast pairs, which have turned round many times within the trained context. Whether a
 model then reads longer texts well is a matter of measurement, not of these formulas.
@@ -51,14 +51,14 @@ def _check_ramp(fast: float, slow: float) -> None:
 
 
 def interpolate_positions(frequencies: ArrayLike, *, factor: float) -> Floats:
-    r"""Position interpolation: slow every pair alike, :math:`\theta_i / s`.
+    r"""Position interpolation: slow every pair alike, :math:`\theta_i / f`.
 
     Parameters
     ----------
     frequencies : array_like, shape (D / 2,)
         Radians a position.
     factor : float
-        How many times longer the context shall be, s ≥ 1.
+        How many times longer the context shall be, f ≥ 1.
 
     Returns
     -------
@@ -94,14 +94,14 @@ def interpolate_positions(frequencies: ArrayLike, *, factor: float) -> Floats:
 
 
 def ntk_base(base: float, *, factor: float, size: int) -> float:
-    r"""Find the base whose slowest pair is s times slower, :math:`b\,s^{D/(D-2)}`.
+    r"""Find the base whose slowest pair is f times slower, :math:`b\,f^{D/(D-2)}`.
 
     Parameters
     ----------
     base : float
         Rotary base b of the trained model.
     factor : float
-        How many times longer the context shall be, s ≥ 1.
+        How many times longer the context shall be, f ≥ 1.
     size : int
         Head size D, even and above 2.
 
@@ -148,7 +148,7 @@ def ntk_aware(frequencies: ArrayLike, *, factor: float) -> Floats:
     frequencies : array_like, shape (D / 2,)
         Radians a position.
     factor : float
-        How many times longer the context shall be, s ≥ 1.
+        How many times longer the context shall be, f ≥ 1.
 
     Returns
     -------
@@ -184,14 +184,14 @@ def ntk_aware(frequencies: ArrayLike, *, factor: float) -> Floats:
 
 
 def dynamic_ntk(frequencies: ArrayLike, *, factor: float, context: float, length: float) -> Floats:
-    r"""Change of base that grows with the text, by :math:`s\,\max(T, L)/L - (s - 1)`.
+    r"""Change of base that grows with the text, by :math:`f\,\max(T, L)/L - (f - 1)`.
 
     Parameters
     ----------
     frequencies : array_like, shape (D / 2,)
         Radians a position.
     factor : float
-        The factor s ≥ 1 that scales the growth.
+        The factor f ≥ 1 that scales the growth.
     context : float
         Trained context L in tokens.
     length : float
@@ -238,14 +238,14 @@ def by_parts(
 
     Pair i makes :math:`r_i = L\theta_i/2\pi` turns within the trained context L. With
     :math:`\gamma` rising in a straight line from 0 at ``slow`` turns to 1 at ``fast`` turns, the
-    result is :math:`\gamma(r_i)\,\theta_i + (1 - \gamma(r_i))\,\theta_i/s`.
+    result is :math:`\gamma(r_i)\,\theta_i + (1 - \gamma(r_i))\,\theta_i/f`.
 
     Parameters
     ----------
     frequencies : array_like, shape (D / 2,)
         Radians a position.
     factor : float
-        How many times longer the context shall be, s ≥ 1.
+        How many times longer the context shall be, f ≥ 1.
     context : float
         Trained context L in tokens.
     fast : float
@@ -309,7 +309,7 @@ def llama3_frequencies(
     frequencies : array_like, shape (D / 2,)
         Radians a position.
     factor : float
-        How many times longer the context shall be, s ≥ 1.
+        How many times longer the context shall be, f ≥ 1.
     context : float
         Trained context L in tokens.
     fast : float
@@ -371,7 +371,7 @@ def yarn_frequencies(
     frequencies : array_like, shape (D / 2,)
         Radians a position, a falling geometric sequence that starts at 1.
     factor : float
-        How many times longer the context shall be, s ≥ 1.
+        How many times longer the context shall be, f ≥ 1.
     context : float
         Trained context L in tokens.
     fast : float
@@ -430,17 +430,17 @@ def yarn_frequencies(
 
 
 def yarn_attention_scale(factor: float) -> float:
-    r"""YaRN's scale of queries and keys, :math:`0.1\ln s + 1`.
+    r"""YaRN's scale of queries and keys, :math:`0.1\ln f + 1`.
 
     Parameters
     ----------
     factor : float
-        How many times longer the context shall be, s ≥ 1.
+        How many times longer the context shall be, f ≥ 1.
 
     Returns
     -------
     float
-        What the turned queries and keys are both multiplied by; 1 at s = 1.
+        What the turned queries and keys are both multiplied by; 1 at f = 1.
 
     Raises
     ------
@@ -451,7 +451,7 @@ def yarn_attention_scale(factor: float) -> float:
     -----
     Implements :eq:`eq-yarn-scale`.
 
-    Scores are so multiplied by the square: a softmax temperature of :math:`(0.1\ln s + 1)^{-2}`,
+    Scores are so multiplied by the square: a softmax temperature of :math:`(0.1\ln f + 1)^{-2}`,
     below 1, which sharpens the weights against the larger number of keys. The constant 0.1 was
     fitted to measurements.
 
