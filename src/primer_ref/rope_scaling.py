@@ -74,8 +74,8 @@ def interpolate_positions(frequencies: ArrayLike, *, factor: float) -> Floats:
     -----
     Implements :eq:`eq-position-interpolation`.
 
-    The same as dividing every position by s: no angle lies outside the trained range, and neighbors
-    stand s times closer together than they did in training.
+    The same as dividing every position by f: no angle lies outside the trained range, and neighbors
+    stand f times closer together than they did in training.
 
     References
     ----------
@@ -119,7 +119,7 @@ def ntk_base(base: float, *, factor: float, size: int) -> float:
     -----
     Implements :eq:`eq-ntk-base`.
 
-    The last pair has i = D/2 − 1, so its frequency :math:`b^{-(D-2)/D}` is divided by exactly s.
+    The last pair has i = D/2 − 1, so its frequency :math:`b^{-(D-2)/D}` is divided by exactly f.
     The name that the rule goes by, NTK-aware, alludes to the theory of neural tangent kernels;
     nothing of that theory enters the formula.
 
@@ -141,7 +141,7 @@ def ntk_base(base: float, *, factor: float, size: int) -> float:
 
 
 def ntk_aware(frequencies: ArrayLike, *, factor: float) -> Floats:
-    r"""Change of base: slow pair i by :math:`s^{2i/(D-2)}`, the first not at all, the last by s.
+    r"""Change of base: slow pair i by :math:`f^{2i/(D-2)}`, the first not at all, the last by f.
 
     Parameters
     ----------
