@@ -33,6 +33,14 @@ from primer_ref.spectra import (
 Floats = NDArray[np.floating[Any]]
 MARKERS = "osD^v"
 CONTEXT = 8192
+# Each rule looks the same in every figure; blue is the model as trained.
+RULES: dict[str, dict[str, Any]] = {
+    "interpolation": {"label": "interpolation", "color": style.COLORS[1], "marker": "s"},
+    "ntk": {"label": "change of base", "color": style.COLORS[2], "marker": "D"},
+    "by_parts": {"label": "by parts (paper)", "color": style.COLORS[3], "marker": "^"},
+    "yarn": {"label": "YaRN", "color": style.COLORS[4], "marker": "v"},
+    "llama3": {"label": "Llama 3", "color": style.COLORS[5], "marker": "P"},
+}
 
 
 def _model_frequencies() -> Floats:
@@ -95,7 +103,7 @@ def spectrum() -> Figure:
 
 def offsets() -> Figure:
     """Draw scores against distance for three heads, with what the mean vectors say."""
-    fig, axes = style.figure(height=6.8, rows=3)
+    fig, axes = style.figure(height=7.4, rows=3)
     found = record.load("rotary_spectrum")
     at = np.array(found["offsets"])
     dense = int(np.argmax(np.diff(at) > 1)) + 1  # from here on too few points for fast waves
@@ -125,7 +133,8 @@ def decay() -> Figure:
     theta, distance = rotary_frequencies(128), np.arange(1, 2001)
     ones = rotary_spectrum(np.ones(128), np.ones(128))
     left.plot(distance, score_by_offset(ones, theta, distance), "-", linewidth=1.2, label="score")
-    left.plot(distance, score_envelope(ones, theta, distance) / 10, "--", label="envelope / 10")
+    envelope = score_envelope(ones, theta, distance) / 10
+    left.plot(distance, envelope, color=style.COLORS[1], linewidth=0.8, label="envelope / 10")
     left.set(xscale="log", xlabel="distance (tokens)", ylabel="score of ones, not scaled")
     left.legend(fontsize=10)
     query = np.random.default_rng(5).normal(size=(1, 128))
@@ -141,14 +150,16 @@ def rules() -> Figure:
     fig, ax = style.one(height=3.6)
     theta, factor = _model_frequencies(), 4.0
     waves = wavelengths(theta)
-    for name, slowed, marker in (
-        ("interpolation", interpolate_positions(theta, factor=factor), "o"),
-        ("change of base", ntk_aware(theta, factor=factor), "s"),
-        ("by parts", by_parts(theta, factor=factor, context=CONTEXT, fast=32, slow=1), "D"),
-        ("YaRN's code", yarn_frequencies(theta, factor=factor, context=CONTEXT), "^"),
-        ("Llama 3", llama3_frequencies(theta, factor=factor, context=CONTEXT), "v"),
-    ):
-        ax.plot(waves, theta / slowed, marker=marker, markersize=4, linewidth=1.4, label=name)
+    slowed = {
+        "interpolation": interpolate_positions(theta, factor=factor),
+        "ntk": ntk_aware(theta, factor=factor),
+        "by_parts": by_parts(theta, factor=factor, context=CONTEXT, fast=32, slow=1),
+        "yarn": yarn_frequencies(theta, factor=factor, context=CONTEXT),
+        "llama3": llama3_frequencies(theta, factor=factor, context=CONTEXT),
+    }
+    for dashes, (rule, frequencies) in zip(style.DASHES[1:], slowed.items(), strict=True):
+        look = {"linestyle": dashes, **RULES[rule]}
+        ax.plot(waves, theta / frequencies, markersize=4, linewidth=1.4, **look)
     _mark_context(ax)
     ax.set(xscale="log", xlabel="wavelength as trained (positions)", ylabel="slowed by the factor")
     ax.set_ylim(0.8, 4.3)
@@ -174,24 +185,17 @@ def moved() -> Figure:
         capsize=3,
         label="as trained",
     )
-    names = {
-        "interpolation": "interpolation",
-        "ntk": "change of base",
-        "by_parts": "by parts",
-        "yarn": "YaRN",
-        "llama3": "Llama 3",
-    }
     near = found["none"][1]["loss"]["value"]
-    for place, (row, marker) in enumerate(zip(found["scaled"], "sD^vP", strict=True)):
+    ax.axhline(near, color=style.INK, linewidth=1, linestyle=":")
+    for place, row in enumerate(found["scaled"]):
         change = row["against_near"]
         ax.errorbar(
             [ends[-1] * 1.22 * 1.16**place],
             [near + change["value"]],
             yerr=[[change["value"] - change["low"]], [change["high"] - change["value"]]],
-            fmt=marker,
-            color=style.COLORS[(place + 1) % 6],
+            linestyle="none",
             capsize=3,
-            label=names[row["rule"]],
+            **RULES[row["rule"]],
         )
     _mark_context(ax)
     ax.set(xscale="log", xlabel="position at which the text seems to end", ylabel="loss (nats)")
