@@ -39,7 +39,7 @@ RULES: dict[str, dict[str, Any]] = {
     "ntk": {"label": "change of base", "color": style.COLORS[2], "marker": "D"},
     "by_parts": {"label": "by parts (paper)", "color": style.COLORS[3], "marker": "^"},
     "yarn": {"label": "YaRN", "color": style.COLORS[4], "marker": "v"},
-    "llama3": {"label": "Llama 3", "color": style.COLORS[5], "marker": "P"},
+    "llama3": {"label": "Llama 3", "color": style.INK, "marker": "P"},
 }
 
 

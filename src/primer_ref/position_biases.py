@@ -204,7 +204,7 @@ def t5_buckets(offset: ArrayLike, *, n_buckets: int = 32, max_distance: int = 12
 
     Half of a direction's buckets, ``near`` in number, hold one distance each. The number of the
     wide bucket of a larger distance is the whole part of
-    near + near · ln(distance/near)/ln(max_distance/near), at most the last.
+    near + (all − near) · ln(distance/near)/ln(max_distance/near), at most the last.
 
     References
     ----------
