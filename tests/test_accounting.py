@@ -53,6 +53,7 @@ def counted_pass(c: Config, *, n_tokens: int, n_past: int, gated: bool) -> dict[
     return done
 
 
+@pytest.mark.equation("eq-forward-flops")
 @pytest.mark.parametrize("n_past", [0, 5])
 def test_forward_counts_what_a_pass_multiplies(n_past: int) -> None:
     for parameters, gated in ((LLAMA, True), (GPT, False)):
@@ -69,6 +70,7 @@ def test_the_layers_of_attention_are_those_of_the_heads() -> None:
     assert counts.projections + counts.scores + counts.mixing == 3 * layer
 
 
+@pytest.mark.equation("eq-causal-pairs")
 @given(st.integers(0, 20), st.integers(1, 20), st.integers(1, 20))
 def test_a_causal_count_does_not_depend_on_how_the_sequence_is_cut(
     past: int, first: int, second: int
@@ -99,6 +101,8 @@ def test_gpt2_as_nanogpt_counts_it() -> None:
     assert palm - 3 * flops.total == 6 * 1024 * gpt2.parameters.gains
 
 
+@pytest.mark.equation("eq-training-flops")
+@pytest.mark.equation("eq-training-flops-attention")
 def test_six_operations_a_parameter_and_token() -> None:
     for count in (LLAMA, GPT):
         flops = forward_flops(SMALL, count, n_tokens=8)
@@ -156,6 +160,7 @@ def square(hidden: int) -> Config:
     )  # fmt: skip
 
 
+@pytest.mark.equation("eq-attention-crossover")
 def test_where_pairs_of_tokens_overtake_the_matrices() -> None:
     plain, gated = gpt_parameters(square(256)), llama_parameters(square(256), tied=True)
     assert attention_crossover(square(256), plain) == 6 * 64

@@ -49,6 +49,7 @@ words = st.dictionaries(
 )
 
 
+@pytest.mark.equation("eq-bpe-merge")
 @given(words, st.integers(0, 30))
 def test_merges_are_those_of_recounting_everything(counts: dict[str, int], n_merges: int) -> None:
     assert train_bpe(counts, n_merges) == trained_by_recounting(counts, n_merges)
@@ -81,6 +82,7 @@ def test_encoding_ends_where_training_ends(text: str) -> None:
         before = n_tokens
 
 
+@pytest.mark.equation("eq-fertility")
 def test_fertility_counts_bytes_characters_and_words() -> None:
     text = "naïve 日本 x"
     measured = fertility(range(7), text)
@@ -88,6 +90,7 @@ def test_fertility_counts_bytes_characters_and_words() -> None:
     assert measured.per_word == pytest.approx(7 / 3)
 
 
+@pytest.mark.equation("eq-compression-ratio")
 def test_bytes_do_not_compress_and_pairs_halve() -> None:
     assert compression_ratio(range(12), "twelve bytes", 256) == 1
     assert compression_ratio(range(6), "twelve bytes", 2**16) == 1

@@ -39,6 +39,7 @@ def test_words_are_runs_of_letters_with_apostrophes_inside() -> None:
     assert word_counts("a B b") == {"a": 1, "b": 2}
 
 
+@pytest.mark.equation("eq-heaps")
 def test_the_vocabulary_grows_with_the_power_that_zipf_predicts() -> None:
     # V(n) → Γ(1 − 1/a) (n/ζ(a))^(1/a), short of it by the 1/2 of Euler and Maclaurin's formula.
     for n in (1_000, 10_000, 100_000):
@@ -55,6 +56,7 @@ def test_no_words_are_no_vocabulary_and_two_draws_are_exact() -> None:
         np.testing.assert_allclose(expected_vocabulary(p, [0, 1, 2]), expected, rtol=1e-12)
 
 
+@pytest.mark.equation("eq-expected-vocabulary")
 def test_a_sample_grows_as_expected() -> None:
     rng = np.random.default_rng(4)
     law = zipf(1.5, 2000)
@@ -84,6 +86,8 @@ def test_growth_counts_the_different_words(tokens: list[str]) -> None:
     assert vocabulary_growth(tokens).dtype == np.int64
 
 
+@pytest.mark.equation("eq-burstiness")
+@pytest.mark.equation("eq-geometric-gaps")
 def test_burstiness_of_random_regular_and_clustered_words() -> None:
     rng = np.random.default_rng(5)
     for p in (0.5, 0.1):
@@ -96,6 +100,8 @@ def test_burstiness_of_random_regular_and_clustered_words() -> None:
     assert burstiness(1000 - clusters[::-1]) == pytest.approx(burstiness(clusters))
 
 
+@pytest.mark.equation("eq-miller-madow")
+@pytest.mark.equation("eq-entropy-bias")
 def test_the_correction_takes_off_the_bias_of_entropy_to_first_order() -> None:
     rng = np.random.default_rng(6)
     law = rng.dirichlet(np.ones(8))
@@ -116,6 +122,7 @@ def chain(rng: np.random.Generator, flip: float, size: int) -> NDArray[np.int64]
     return np.cumsum(rng.random(size) < flip) % 2
 
 
+@pytest.mark.equation("eq-information-by-distance")
 def test_information_of_a_chain_decays_exponentially() -> None:
     symbols = chain(np.random.default_rng(7), 0.1, 400_000)
     found = mutual_information_by_distance(symbols, [1, 2, 3, 5, 8])
@@ -126,6 +133,7 @@ def test_information_of_a_chain_decays_exponentially() -> None:
     assert found.plug_in[0] == pytest.approx(found.corrected[0] + 1 / (2 * 399_999))
 
 
+@pytest.mark.equation("eq-information-bias")
 def test_independent_symbols_seem_to_inform_and_the_correction_knows_how_much() -> None:
     rng = np.random.default_rng(8)
     runs = [mutual_information_by_distance(rng.integers(0, 10, 2000), [1, 7]) for _ in range(200)]

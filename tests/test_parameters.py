@@ -55,6 +55,8 @@ def check(count: ParameterCount, shapes: Shapes) -> None:
     assert count.total == sum(math.prod(shape) for part in shapes.values() for shape in part)
 
 
+@pytest.mark.equation("eq-gpt-parameters")
+@pytest.mark.equation("eq-llama-parameters")
 def test_a_count_adds_up_every_array() -> None:
     check(gpt_parameters(SMALL), gpt_shapes(SMALL))
     check(llama_parameters(SMALL, tied=False), llama_shapes(SMALL))

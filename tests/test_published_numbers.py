@@ -31,6 +31,8 @@ def test_list_and_computations_belong_together() -> None:
     [
         ("ch01-shannon-zipf-1182", "bits per word", 9.13533721589),
         ("ch01-makemore-notebook-stale", "loss", 2.45457682012),
+        ("ch02-gpt2-117M", "gpt2", 124.439808),
+        ("ch02-gpt2-117M", "gpt2-xl", 1557.6112),
         ("ch02-gpt2m-lora-354.92", "millions", 354.823168),
         ("ch02-vaswani-params", "base", 63.082496),
         ("ch02-vaswani-params", "big", 214.245376),

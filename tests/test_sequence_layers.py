@@ -14,6 +14,7 @@ from primer_ref.sequence_layers import (
 )
 
 
+@pytest.mark.equation("eq-convolution-cost")
 @given(st.integers(1, 60), st.integers(2, 7))
 def test_layers_until_the_last_position_of_a_convolution_sees_the_first(n: int, k: int) -> None:
     layers, reach = 0, 0
@@ -24,12 +25,14 @@ def test_layers_until_the_last_position_of_a_convolution_sees_the_first(n: int, 
     assert cost.flops == n * k * 2 * 8 * 8
 
 
+@pytest.mark.equation("eq-recurrence-cost")
 def test_recurrence_takes_a_step_a_token_and_two_products_a_step() -> None:
     cost = recurrence_cost(9, 5)
     assert (cost.sequential, cost.path_length) == (9, 8)
     assert cost.flops == 9 * 2 * (2 * 5 * 5)
 
 
+@pytest.mark.equation("eq-attention-cost")
 def test_attention_counts_what_the_heads_count() -> None:
     cost = attention_cost(9, 12)
     assert cost.flops == attention_flops(12, 3, 4, n_queries=9, n_keys=9)
@@ -40,6 +43,7 @@ def test_attention_counts_what_the_heads_count() -> None:
     assert pairs[1] > recurrence_cost(513, 512).flops
 
 
+@pytest.mark.equation("eq-jacobian-product")
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_a_product_of_jacobians_lies_between_its_bounds(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)

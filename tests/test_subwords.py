@@ -37,6 +37,7 @@ def test_the_counts_are_those_of_all_strict_substrings() -> None:
     assert counts == COUNTS
 
 
+@pytest.mark.equation("eq-wordpiece-score")
 def test_published_scores_of_wordpiece() -> None:
     scores = wordpiece_scores({wordpiece_letters(word): n for word, n in CORPUS.items()})
     assert max(scores, key=lambda pair: scores[pair]) == ("##g", "##s")
@@ -79,6 +80,7 @@ def cuts(word: str) -> list[tuple[str, ...]]:
     return [(word[:end], *rest) for end in ends for rest in cuts(word[end:])]
 
 
+@pytest.mark.equation("eq-unigram-segmentation")
 @given(
     st.text(alphabet="abc", max_size=8),
     st.dictionaries(st.text(alphabet="abc", min_size=1, max_size=4), st.floats(-9, 0), max_size=20),

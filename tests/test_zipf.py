@@ -22,6 +22,7 @@ def zipf(exponent: float, size: int, shift: float = 0.0) -> F:
     return np.asarray(weights / np.sum(weights))
 
 
+@pytest.mark.equation("eq-zipf-likelihood")
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=40))
 def test_the_exponent_maximizes_the_likelihood(counts: list[int]) -> None:
     ranks = np.arange(1, len(counts) + 1)
@@ -51,6 +52,7 @@ def test_counts_in_single_precision_are_fitted_in_double() -> None:
     assert zipf_exponent(counts.astype(np.float32)) == zipf_exponent(counts)
 
 
+@pytest.mark.equation("eq-zipf-error")
 @pytest.mark.parametrize("exponent", [0.7, 1.0, 1.4])
 def test_the_exponent_is_found_within_its_stated_error_which_falls_with_the_root(
     exponent: float,
@@ -113,6 +115,7 @@ def test_both_parameters_are_found_within_their_stated_errors(
     np.testing.assert_allclose(np.std(z, axis=0), 1, atol=4 / math.sqrt(200))
 
 
+@pytest.mark.equation("eq-zipf-mandelbrot")
 def test_mandelbrot_maximizes_the_likelihood() -> None:
     counts = np.array([900, 700, 520, 400, 330, 250, 210, 200, 160, 155])
     ranks = np.arange(1, 11)

@@ -8,6 +8,7 @@ with the same draws for all texts; there are few units, so take the intervals as
 nothing about other topics or other translators. Result::
 
     n_tokens            size of the vocabulary, marks included
+    missing             bytes that are no token: a text that holds one cannot be encoded
     texts: list of
         name            of the language, or of what it is
         kind            "language", or "domain" for the rest: "Austen", paragraphs of at least
@@ -57,7 +58,7 @@ from experiments.texts import NOVELS, austen
 from primer_ref import llama
 from primer_ref.bpe import compression_ratio
 from primer_ref.intervals import bootstrap_interval
-from primer_ref.tokenizer import BPETokenizer
+from primer_ref.tokenizer import BPETokenizer, byte_characters
 from primer_ref.zipf import zipf_exponent, zipf_least_squares
 
 NAME = "tokens_per_byte"
@@ -166,6 +167,12 @@ def compared(tokenizer: BPETokenizer, units: Sequence[str], with_: Sequence[str]
     }
 
 
+def missing_bytes(tokenizer: BPETokenizer) -> list[int]:
+    """List the bytes that the vocabulary does not hold."""
+    characters = enumerate(byte_characters())
+    return [byte for byte, character in characters if character not in tokenizer.number]
+
+
 def script(piece: bytes) -> str:
     """Name the script of a token's letters."""
     if not whole_characters(piece):
@@ -232,6 +239,7 @@ def measure(tokenizer: BPETokenizer, *, novels: Sequence[str] = NOVELS) -> dict[
     digits = range(1, LONGEST_NUMBER + 1)
     return {
         "n_tokens": len(tokenizer.tokens),
+        "missing": missing_bytes(tokenizer),
         "least": LEAST,
         "texts": texts,
         "digits": list(digits),

@@ -73,6 +73,11 @@ def gpt2() -> dict[str, ArrayLike]:
     return {name: MODELS[name].parameters.total for name in names}
 
 
+def gpt2_as_printed() -> dict[str, ArrayLike]:
+    """Count the same in millions."""
+    return {name: int(count) / 1e6 for name, count in gpt2().items()}  # type: ignore[arg-type]
+
+
 def nanogpt() -> dict[str, ArrayLike]:
     """Count GPT-2 without biases, and the operations of a step on 1,024 tokens."""
     model = MODELS["gpt2"]
@@ -96,6 +101,12 @@ def without_positions() -> dict[str, ArrayLike]:
 def llama3() -> dict[str, ArrayLike]:
     """Count Llamas with a head of their own."""
     return {name: MODELS[f"llama3-{name}"].parameters.total for name in ("8b", "70b", "405b")}
+
+
+def llama2_and_mistral() -> dict[str, ArrayLike]:
+    """Count more Llamas with a head of their own."""
+    names = ("llama2-7b", "llama2-70b", "mistral-7b")
+    return {name: MODELS[name].parameters.total for name in names}
 
 
 def smollm2() -> dict[str, ArrayLike]:
@@ -184,12 +195,14 @@ def chinchilla_sizes() -> dict[str, ArrayLike]:
 
 OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch02-gpt2-params": gpt2,
+    "ch02-gpt2-117M": gpt2_as_printed,
     "ch02-gpt2m-lora-354.92": lambda: {
         "millions": MODELS["gpt2-medium"].parameters.total / 1e6,
     },
     "ch02-nanogpt-sizing": nanogpt,
     "ch02-nanogpt-scalinglaws-123.65": without_positions,
     "ch02-llama3-params": llama3,
+    "ch02-llama2-mistral-params": llama2_and_mistral,
     "ch02-smollm2-params": smollm2,
     "ch02-pythia-nonemb": pythia,
     "ch02-gpt3-params": gpt3,

@@ -113,6 +113,8 @@ def forward_flops(
     This is what dense kernels compute, the triangle above the diagonal with the one below.
     `causal_forward_flops` counts what the mask leaves.
 
+    Implements :eq:`eq-forward-flops`.
+
     Examples
     --------
     >>> from primer_ref.accounting import forward_flops
@@ -159,6 +161,8 @@ def causal_forward_flops(
     A prefill and then one decoding step after another add up to one pass over everything: the
     count does not depend on how the sequence is cut. That of `forward_flops` does.
 
+    Implements :eq:`eq-causal-pairs`.
+
     Examples
     --------
     >>> from primer_ref.accounting import causal_forward_flops, forward_flops
@@ -203,6 +207,8 @@ def training_flops(n_parameters: float, n_tokens: float) -> float:
     are the products of queries with keys and of weights with values, which
     `palm_flops_per_token` adds; the rule is off by their share.
 
+    Implements :eq:`eq-training-flops`.
+
     References
     ----------
     J. Kaplan et al. (2020), Scaling Laws for Neural Language Models, section 2.1.
@@ -244,6 +250,8 @@ def palm_flops_per_token(config: Config, n_parameters: float, *, n_tokens: int) 
     -----
     The model's own work, so the numerator of `model_flops_utilization`. Three passes' worth of
     `forward_flops`, save for parameters that multiply nothing, such as norms.
+
+    Implements :eq:`eq-training-flops-attention`.
 
     References
     ----------
@@ -288,6 +296,8 @@ def attention_crossover(config: Config, parameters: ParameterCount) -> float:
     HD = C, a feed-forward part of two matrices and width 4C gives 12C² parameters a layer and so
     6C; a gated one of that width gives 16C² and so 8C. If only visible pairs count, a token has
     (T + 1)/2 of them and the length is 2T* − 1: twice as long, but for one token.
+
+    Implements :eq:`eq-attention-crossover`.
 
     Examples
     --------

@@ -60,6 +60,8 @@ def train_bpe(counts: Mapping[str, int], n_merges: int) -> list[str]:
     what happens inside does not depend on where it stands, so all its occurrences are joined at
     once, by the same merge.
 
+    Implements :eq:`eq-bpe-merge`.
+
     References
     ----------
     P. Gage (1994), A New Algorithm for Data Compression.
@@ -167,6 +169,10 @@ def fertility(tokens: Sequence[int], text: str) -> Fertility:
     ValueError
         If the text has no words.
 
+    Notes
+    -----
+    Implements :eq:`eq-fertility`.
+
     Examples
     --------
     >>> from primer_ref.bpe import fertility
@@ -202,6 +208,10 @@ def compression_ratio(tokens: Sequence[int], text: str, n_tokens: int) -> float:
     ------
     ValueError
         If there are no tokens, or the vocabulary has fewer than two.
+
+    Notes
+    -----
+    Implements :eq:`eq-compression-ratio`.
 
     Examples
     --------

@@ -100,6 +100,8 @@ def heaps_exponent(zipf: float) -> float:
     probability is about 1, so about when its rank is below :math:`n^{1/a}`. At a = 1 and below
     the endless law does not exist; new words then keep coming until the list is used up.
 
+    Implements :eq:`eq-heaps`.
+
     Examples
     --------
     >>> from primer_ref.corpus import heaps_exponent
@@ -130,6 +132,10 @@ def expected_vocabulary(p: ArrayLike, n: ArrayLike) -> Floats:
     ------
     ValueError
         If an entry of ``p`` is not in [0, 1], or one of ``n`` is negative.
+
+    Notes
+    -----
+    Implements :eq:`eq-expected-vocabulary`.
 
     Examples
     --------
@@ -232,6 +238,8 @@ def burstiness(positions: ArrayLike) -> float:
     A word that comes with probability p at every place, whatever came before, has geometric gaps
     with :math:`\sigma/\mu = \sqrt{1 - p}`, hence a value a little below 0 (about −p/4).
 
+    Implements :eq:`eq-burstiness`.
+
     References
     ----------
     K.-I. Goh and A.-L. Barabási (2008), Burstiness and Memory in Complex Systems.
@@ -272,6 +280,8 @@ def miller_madow_entropy(counts: ArrayLike) -> float:
     Entropy is concave, so frequencies that scatter about the probabilities have less of it than
     these on average; the second-order term is what is added here. Outcomes that did not occur
     are not in K: for small samples the estimate remains too low.
+
+    Implements :eq:`eq-miller-madow`.
 
     References
     ----------
@@ -340,6 +350,8 @@ def mutual_information_by_distance(
     :math:`(V - 1)^2 / (2(N - d))`, which the correction takes off where all pairs occur too. What
     the estimate gives for a sequence in random order, ``rng.permutation(symbols)``, is the
     baseline below which a value says nothing; beside it, the distribution of several such.
+
+    Implements :eq:`eq-information-by-distance`.
 
     Examples
     --------

@@ -99,6 +99,8 @@ def gpt_parameters(config: Config) -> ParameterCount:
     feed-forward part, and a gain and a shift for each coordinate of two norms; one more norm
     follows the last layer. A variant without biases has ``total - biases`` parameters.
 
+    Implements :eq:`eq-gpt-parameters`.
+
     References
     ----------
     A. Radford, J. Wu, R. Child, D. Luan, D. Amodei and I. Sutskever (2019), Language Models are
@@ -141,6 +143,10 @@ def llama_parameters(config: Config, *, tied: bool) -> ParameterCount:
     -------
     ParameterCount
         The parts.
+
+    Notes
+    -----
+    Implements :eq:`eq-llama-parameters`.
 
     References
     ----------

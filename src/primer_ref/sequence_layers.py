@@ -75,6 +75,10 @@ def recurrence_cost(n_tokens: int, width: int) -> LayerCost:
     ValueError
         If a size is below 1.
 
+    Notes
+    -----
+    Implements :eq:`eq-recurrence-cost`.
+
     References
     ----------
     A. Vaswani et al. (2017), Attention Is All You Need, table 1.
@@ -115,6 +119,8 @@ def convolution_cost(n_tokens: int, width: int, *, kernel: int) -> LayerCost:
     Notes
     -----
     With dilations 1, k, k², … the layers are :math:`\lceil \log_k T \rceil`.
+
+    Implements :eq:`eq-convolution-cost`.
 
     References
     ----------
@@ -157,6 +163,8 @@ def attention_cost(n_tokens: int, width: int) -> LayerCost:
     Four projections, and products of all pairs, masked ones included. The published table leaves
     the projections out.
 
+    Implements :eq:`eq-attention-cost`.
+
     References
     ----------
     A. Vaswani et al. (2017), Attention Is All You Need, table 1.
@@ -197,6 +205,8 @@ def jacobian_product_bounds(jacobians: Sequence[ArrayLike]) -> tuple[float, floa
     If all largest singular values are below some number less than 1, gradients vanish
     exponentially; that they explode it takes more than a value above 1, since the directions of the
     largest values need not line up.
+
+    Implements :eq:`eq-jacobian-product`.
 
     Examples
     --------

@@ -62,6 +62,8 @@ def wordpiece_scores(counts: Mapping[tuple[str, ...], int]) -> dict[tuple[str, s
     Times the number of parts, the score is the ratio that pointwise mutual information is the
     logarithm of: a pair is merged where its parts predict each other, be they ever so rare.
 
+    Implements :eq:`eq-wordpiece-score`.
+
     References
     ----------
     The Hugging Face LLM Course, chapter 6, WordPiece tokenization; the training that Google used
@@ -127,6 +129,8 @@ def unigram_segmentation(word: str, log_probs: Mapping[str, float]) -> Segmentat
     Viterbi's algorithm: the best cut of the first j letters ends in some token, and before it
     stands the best cut of what is left. For n letters and tokens of at most m it looks at n m
     tokens, where a word has up to :math:`2^{n-1}` cuts.
+
+    Implements :eq:`eq-unigram-segmentation`.
 
     References
     ----------

@@ -107,6 +107,9 @@ def zipf_exponent(counts: ArrayLike) -> ZipfFit:
     3,000 words from a vocabulary of 10,000 and a = 1, ranking by counts gives 1.06, and leaving
     out what did not occur 0.87. Both shrink as the text grows.
 
+    Implements :eq:`eq-zipf-likelihood`.
+    Implements :eq:`eq-zipf-error`.
+
     Examples
     --------
     >>> from primer_ref.zipf import zipf_exponent
@@ -186,6 +189,8 @@ def zipf_mandelbrot(counts: ArrayLike) -> ZipfMandelbrotFit:
     -----
     Fisher's scoring: Newton's method with the information, the covariance of the two slopes of
     :math:`\log p_r`, in the place of the Hessian; steps are halved until the likelihood rises.
+
+    Implements :eq:`eq-zipf-mandelbrot`.
 
     References
     ----------

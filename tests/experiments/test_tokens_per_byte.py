@@ -58,6 +58,12 @@ def test_counts_by_hand(tiny: BPETokenizer) -> None:
     assert (found["bytes_per_token"]["low"], found["bytes_per_token"]["high"]) == (1, 1.5)
 
 
+def test_a_missing_byte_is_named(tiny: BPETokenizer) -> None:
+    assert tokens_per_byte.missing_bytes(tiny) == []
+    without = [token for token in tiny.tokens if token != "Ā"]  # byte 0
+    assert tokens_per_byte.missing_bytes(BPETokenizer(without, [])) == [0]
+
+
 def test_a_text_compared_with_its_double(tiny: BPETokenizer) -> None:
     """Every unit has twice the tokens, so paired resamples leave no width."""
     units = ["aa", "aaaaaa", "aaaa"]
@@ -173,6 +179,20 @@ def test_the_scripts_of_the_vocabulary(model: llama.Model, stored: dict[str, Any
     pieces = [model.tokenizer.token_bytes(number) for number in numbers]
     lettered = [piece for piece in pieces if piece.isascii() and re.search(rb"[A-Za-z]", piece)]
     assert found["ASCII letters"] == len(lettered)
+
+
+@pytest.mark.model
+def test_the_missing_bytes_cannot_be_encoded(model: llama.Model, stored: dict[str, Any]) -> None:
+    assert tokens_per_byte.missing_bytes(model.tokenizer) == stored["missing"]
+    for byte in range(128):
+        if byte in stored["missing"]:
+            with pytest.raises(ValueError, match="every byte"):
+                model.tokenizer.encode(chr(byte))
+        else:
+            assert model.tokenizer.decode(model.tokenizer.encode(chr(byte))) == chr(byte)
+    # Of the others, UTF-8 uses two: they begin code points that no character has yet.
+    used = {byte for byte in stored["missing"] if byte >= 128} - {0xC0, 0xC1, *range(0xF5, 256)}
+    assert used == {chr(code).encode()[0] for code in (0x40000, 0x80000)}
 
 
 def test_what_is_stored_fits_together(
