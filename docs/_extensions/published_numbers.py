@@ -55,7 +55,8 @@ class PublishedNumbers(SphinxDirective):
                 type="published",
                 subtype="verdict",
             )
-        section = nodes.section("", nodes.title("", entry.title), names=[entry.id])
+        name = nodes.fully_normalize_name(entry.id)  # as references are looked up
+        section = nodes.section("", nodes.title("", entry.title), names=[name])
         self.state.document.note_explicit_target(section, section)
         section += nodes.paragraph("", f"{entry.statement}.")
         section += comparison(entry, ours)
