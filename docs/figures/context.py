@@ -112,7 +112,7 @@ def zipf() -> Figure:
 
     def expected(exponent: float, shift: float = 0.0) -> Floats:
         weights = (all_ranks + shift) ** -exponent
-        return np.asarray(found["words"] * weights / weights.sum())[ranks - 1]
+        return np.asarray((found["words"] * weights / weights.sum())[ranks - 1])
 
     fig, ax = style.one(height=4.0)
     ax.plot(ranks, counts, "o", color=style.INK, markersize=5, label="words of six novels")
@@ -190,7 +190,11 @@ def information() -> Figure:
     chain = np.array(found["chain"])
     shown = chain > 1e-8
     ax.plot(
-        distances[shown], chain[shown], "--", color=style.COLORS[2], label="chain with the same pairs"
+        distances[shown],
+        chain[shown],
+        "--",
+        color=style.COLORS[2],
+        label="chain with the same pairs",
     )
     ax.axhline(noise.mean(), color=style.INK, linestyle=":", linewidth=1.5)
     ax.text(5200, noise.mean() * 1.25, "shuffled text", ha="right", va="bottom", fontsize=10)
@@ -210,7 +214,8 @@ def languages() -> Figure:
     """Draw tokens and bytes of the same sentences, beside those in English."""
     texts = record.load("tokens_per_byte")["texts"]
     rows = sorted(
-        (text for text in texts if text["kind"] == "language"), key=lambda text: text["ratio"]["value"]
+        (text for text in texts if text["kind"] == "language"),
+        key=lambda text: text["ratio"]["value"],
     )
     fig, ax = style.one(height=4.8)
     y = np.arange(len(rows))
