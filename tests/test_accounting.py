@@ -64,6 +64,29 @@ def test_forward_counts_what_a_pass_multiplies(n_past: int) -> None:
         assert counts.total == sum(expected.values())
 
 
+@pytest.mark.equation("eq-product-flops")
+@pytest.mark.equation("eq-training-flops")
+def test_one_product_forward_is_two_backward_and_they_are_the_gradients() -> None:
+    rng = np.random.default_rng(0)
+    done = []
+
+    def product(a: F, b: F) -> F:
+        done.append(2 * a.size * b.shape[-1])
+        return a @ b
+
+    x, w, up = rng.normal(size=(7, 4)), rng.normal(size=(4, 5)), rng.normal(size=(7, 5))
+    product(x, w)
+    gradients = product(up, w.T), product(x.T, up)
+    assert done == [2 * 7 * 4 * 5] * 3
+    assert sum(done) == training_flops(w.size, len(x))
+    for a, gradient in zip((x, w), gradients, strict=True):
+        for place in np.ndindex(a.shape):  # the loss, the sum of up * (x @ w), is linear in each
+            kept, a[place] = a[place], a[place] + 1
+            more = np.sum(up * (x @ w))
+            a[place] = kept
+            assert more - np.sum(up * (x @ w)) == pytest.approx(gradient[place])
+
+
 def test_the_layers_of_attention_are_those_of_the_heads() -> None:
     layer = attention_flops(10, 4, 6, n_queries=7, n_keys=12, n_kv_heads=2)
     counts = forward_flops(SMALL, LLAMA, n_tokens=7, n_past=5)

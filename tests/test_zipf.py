@@ -47,6 +47,16 @@ def test_the_law_is_the_one_of_scipy() -> None:
     assert zipf_exponent([1, 10**9]).exponent == pytest.approx(-math.log2(1e9), abs=1e-5)
 
 
+@pytest.mark.parametrize("n_ranks", [2, 50, 20_000])
+def test_the_exponent_is_found_however_steep_the_law(n_ranks: int) -> None:
+    counts = np.zeros(n_ranks)
+    counts[-2:] = 1, 1e6
+    log_ranks = np.log(np.arange(1, n_ranks + 1))
+    for row in (counts, counts[::-1]):
+        p = special.softmax(-zipf_exponent(row).exponent * log_ranks)
+        assert p @ log_ranks == pytest.approx(row @ log_ranks / row.sum(), abs=1e-9)
+
+
 def test_counts_in_single_precision_are_fitted_in_double() -> None:
     counts = np.array([50, 20, 11, 3, 1])
     assert zipf_exponent(counts.astype(np.float32)) == zipf_exponent(counts)

@@ -100,7 +100,7 @@ def zipf_exponent(counts: ArrayLike) -> ZipfFit:
     Notes
     -----
     The law is an exponential family in log r, so its log-likelihood is concave in a; Newton's
-    steps, none longer than 1, lead to its top.
+    steps, none longer than 1 or the exponent so far, lead to its top.
 
     The estimate is unbiased to first order for ranks that are known. In a text, ranks are given
     by the counts themselves, and words that did not occur are not even known to exist: with
@@ -124,9 +124,10 @@ def zipf_exponent(counts: ArrayLike) -> ZipfFit:
         p = softmax(-exponent * log_rank)
         mean = p @ log_rank
         variance = p @ (log_rank - mean) ** 2
-        step = float(np.clip((mean - shares @ log_rank) / variance, -1, 1))
+        longest = max(1.0, abs(exponent))
+        step = float(np.clip((mean - shares @ log_rank) / variance, -longest, longest))
         exponent += step
-        if abs(step) < 1e-12:
+        if abs(step) < 1e-12 * longest:
             break
     return ZipfFit(exponent, 1 / math.sqrt(n * variance))
 
