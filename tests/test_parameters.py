@@ -80,6 +80,7 @@ def test_a_shared_table_counts_once_but_scores_all_tokens() -> None:
         ("gpt2-large", 774_030_080),
         ("gpt2-xl", 1_557_611_200),
         ("llama2-7b", 6_738_415_616),
+        ("llama2-13b", 13_015_864_320),
         ("llama2-70b", 68_976_648_192),
         ("llama3-8b", 8_030_261_248),
         ("llama3-70b", 70_553_706_496),

@@ -105,7 +105,7 @@ def llama3() -> dict[str, ArrayLike]:
 
 def llama2_and_mistral() -> dict[str, ArrayLike]:
     """Count more Llamas with a head of their own."""
-    names = ("llama2-7b", "llama2-70b", "mistral-7b")
+    names = ("llama2-7b", "llama2-13b", "llama2-70b", "mistral-7b")
     return {name: MODELS[name].parameters.total for name in names}
 
 
