@@ -133,6 +133,28 @@ def test_information_of_a_chain_decays_exponentially() -> None:
     assert found.plug_in[0] == pytest.approx(found.corrected[0] + 1 / (2 * 399_999))
 
 
+@pytest.mark.equation("eq-forgetting")
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 3))
+def test_symbols_of_a_hidden_chain_forget_as_fast_as_the_bound(
+    seed: int, n_states: int, m: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    steps = rng.dirichlet(np.full(n_states, 0.5), n_states) + 1e-3
+    steps /= steps.sum(axis=1, keepdims=True)
+    start = np.linalg.matrix_power(steps, 2**14)[0]
+    symbols = rng.dirichlet(np.full(3, 0.3), n_states)  # the law of the symbol in each state
+    delta = min(1.0, float(np.min(np.linalg.matrix_power(steps, m) / start)))
+    for d in range(1, 9):
+        states = start[:, None] * np.linalg.matrix_power(steps, d)
+        seen, hidden = (
+            float(mutual_information(table / table.sum()))
+            for table in (symbols.T @ states @ symbols, states)
+        )
+        bound = (1 - delta) ** (2 * (d // m)) * float(np.sum(1 / start))
+        assert seen <= hidden + 1e-12
+        assert hidden <= bound + 1e-12
+
+
 @pytest.mark.equation("eq-information-bias")
 def test_independent_symbols_seem_to_inform_and_the_correction_knows_how_much() -> None:
     rng = np.random.default_rng(8)

@@ -314,3 +314,20 @@ def test_what_is_not_a_distribution_is_refused(p: ArrayLike, message: str) -> No
 def test_errors_say_what_is_wrong(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.equation("eq-pretraining-gap")
+def test_a_loss_is_the_entropy_and_the_divergences_of_all_steps() -> None:
+    rng = np.random.default_rng(10)
+    p, q = rng.dirichlet(np.full(27, 0.3)).reshape(3, 3, 3), rng.dirichlet(np.ones(27))
+    p[0, 1], q = 0.0, q.reshape(3, 3, 3)  # a beginning that never occurs
+    p /= p.sum()
+    gaps = 0.0
+    for t in range(3):
+        later = tuple(range(t + 1, 3))
+        p_step, q_step = p.sum(axis=later).reshape(-1, 3), q.sum(axis=later).reshape(-1, 3)
+        for ours, theirs in zip(p_step, q_step, strict=True):
+            if weight := float(ours.sum()):
+                gaps += weight * float(kl_divergence(ours / weight, theirs / theirs.sum()))
+    loss = -float(np.sum(p * np.log(q)))
+    assert loss == pytest.approx(float(entropy(p.ravel())) + gaps)
