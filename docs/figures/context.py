@@ -10,15 +10,20 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from experiments import record
+from experiments.texts import NOVELS, austen
 from figures import style
 from primer_ref.accounting import causal_forward_flops, forward_flops
+from primer_ref.corpus import word_counts
 from primer_ref.parameters import MODELS
 
 Floats = NDArray[np.floating[Any]]
 
+# A legend that neither the grid nor the data may cross.
+OPAQUE: Any = {"frameon": True, "framealpha": 1, "edgecolor": "white"}
+
 NAMES = {
-    "smollm2-135m": "SmolLM2 135M",
     "gpt2": "GPT-2",
+    "smollm2-135m": "SmolLM2 135M",
     "gpt2-xl": "GPT-2 XL",
     "mistral-7b": "Mistral 7B",
     "llama3-8b": "Llama 3 8B",
@@ -98,9 +103,9 @@ def six_nd() -> Figure:
         yscale="log",
         xlabel="length of a training sequence, tokens",
         ylabel="pairs over matrices, FLOP",
-        ylim=(0.002, 60),
+        ylim=(0.002, 300),
     )
-    ax.legend(fontsize=9, ncols=1, loc="upper left")
+    ax.legend(fontsize=9, ncols=1, loc="upper left", **OPAQUE)
     return fig
 
 
@@ -118,9 +123,13 @@ def zipf() -> Figure:
     ax.plot(ranks, counts, "o", color=style.INK, markersize=5, label="words of six novels")
     fit, shifted = found["zipf"]["exponent"], found["mandelbrot"]
     slope = found["least_squares"]
+    words = word_counts(" ".join(austen(name) for name in NOVELS))
+    middle = np.log(all_ranks).mean(), np.log(list(words.values())).mean()
+    line = np.exp(middle[1] - slope * (np.log(ranks) - middle[0]))
+    ax.plot(ranks, line, "-", color=style.COLORS[1], linewidth=1, label="line of least squares")
     for law, label, color, dash in [
         (expected(fit), f"Zipf, likelihood: a = {fit:.2f}", style.COLORS[0], "-"),
-        (expected(slope), f"Zipf, least squares: a = {slope:.2f}", style.COLORS[1], "--"),
+        (expected(slope), f"Zipf, slope of the line: a = {slope:.2f}", style.COLORS[1], "--"),
         (
             expected(shifted["exponent"], shifted["shift"]),
             f"Mandelbrot: a = {shifted['exponent']:.2f}, q = {shifted['shift']:.1f}",
@@ -130,7 +139,7 @@ def zipf() -> Figure:
     ]:
         ax.plot(ranks, law, color=color, linestyle=dash, label=label)
     ax.set(xscale="log", yscale="log", xlabel="rank", ylabel="count", ylim=(0.3, 4e5))
-    ax.legend(loc="lower left", fontsize=10)
+    ax.legend(loc="lower left", fontsize=10, **OPAQUE)
     return fig
 
 
@@ -153,7 +162,7 @@ def heaps() -> Figure:
         xlabel="words read, n",
         ylabel="different words, V(n)",
     )
-    ax.legend(loc="upper left", fontsize=10)
+    ax.legend(loc="upper left", fontsize=10, **OPAQUE)
     return fig
 
 
@@ -161,6 +170,8 @@ def information() -> Figure:
     """Draw the mutual information of letters by distance, with its bias and two chains."""
     found = record.load("language_statistics")["letters"]
     noise = np.array(found["shuffled"])
+    raw, less = "relative frequencies", "less shuffled text"
+    banded, chained = "less shuffled text, mean of a band", "chain with the same pairs"
     fig, ax = style.one(height=4.2)
     distances = np.array(found["distances"])
     ax.plot(
@@ -170,10 +181,10 @@ def information() -> Figure:
         linestyle="none",
         markerfacecolor="white",
         color=style.COLORS[0],
-        label="relative frequencies",
+        label=raw,
     )
     excess = np.array(found["plug_in"]) - noise.mean()
-    ax.plot(distances, excess, "o", color=style.COLORS[0], label="less the mean of shuffles")
+    ax.plot(distances, excess, "o", color=style.COLORS[0], label=less)
     bands = found["bands"]
     centers = np.array([math.sqrt(band["first"] * band["last"]) for band in bands])
     values = np.array([band["excess"] for band in bands])
@@ -185,7 +196,7 @@ def information() -> Figure:
         yerr=[values - lower, errors],
         fmt="s",
         color=style.COLORS[1],
-        label="the same, averaged over bands",
+        label=banded,
     )
     chain = np.array(found["chain"])
     shown = chain > 1e-8
@@ -194,7 +205,7 @@ def information() -> Figure:
         chain[shown],
         "--",
         color=style.COLORS[2],
-        label="chain with the same pairs",
+        label=chained,
     )
     ax.axhline(noise.mean(), color=style.INK, linestyle=":", linewidth=1.5)
     ax.text(5200, noise.mean() * 1.25, "shuffled text", ha="right", va="bottom", fontsize=10)
@@ -206,7 +217,15 @@ def information() -> Figure:
         xlabel="distance d, symbols",
         ylabel="mutual information, nats",
     )
-    ax.legend(loc="upper right", fontsize=9)
+    keys, labels = ax.get_legend_handles_labels()
+    order = [labels.index(label) for label in (raw, less, banded, chained)]
+    ax.legend(
+        [keys[i] for i in order],
+        [labels[i] for i in order],
+        loc="upper right",
+        fontsize=9,
+        **OPAQUE,
+    )
     return fig
 
 
@@ -243,7 +262,7 @@ def languages() -> Figure:
     ax.set_yticks(y, [row["name"] for row in rows])
     ax.tick_params(axis="y", length=0)
     ax.set(xlabel="as many as in English, for the same sentences", xlim=(0.5, 5.6))
-    ax.legend(loc="lower right", fontsize=10)
+    ax.legend(loc="lower right", fontsize=10, **OPAQUE)
     return fig
 
 
@@ -278,7 +297,18 @@ def jacobians() -> Figure:
         label = rf"$\sigma_{{\max}}$ = {largest:.2f}"
         ax.plot(t, lengths, color=color, linestyle=dash, marker=mark, markevery=10, label=label)
         ax.plot(t, largest**t, color=color, linewidth=1, linestyle=":", alpha=0.8)
-    ax.plot(t[1:], 1 / t[1:], color=style.INK, linewidth=1.5, label="even attention, 1/T")
+    ax.plot([], [], color=style.INK, linewidth=1, linestyle=":", label="bound of each")
+    ax.plot(
+        t[1:],
+        1 / t[1:],
+        color=style.INK,
+        linewidth=1.5,
+        marker="D",
+        markersize=5,
+        markerfacecolor="white",
+        markevery=(4, 10),
+        label="even attention, 1/T",
+    )
     ax.set(
         yscale="log",
         xlabel="steps back, T",
@@ -286,5 +316,5 @@ def jacobians() -> Figure:
         xlim=(0, steps),
         ylim=(1e-30, 1e12),
     )
-    ax.legend(loc="lower left", fontsize=10)
+    ax.legend(loc="lower left", fontsize=10, **OPAQUE)
     return fig
