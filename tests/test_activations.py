@@ -62,6 +62,9 @@ def gaussian_mean(f: Function) -> float:
     )
 
 
+@pytest.mark.equation("eq-relu")
+@pytest.mark.equation("eq-gelu")
+@pytest.mark.equation("eq-silu")
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
@@ -87,6 +90,8 @@ def test_erf_is_scipys_to_the_last_digit_near_zero_and_in_any_shape() -> None:
     assert math.isclose(erf(0.5), special.erf(0.5), rel_tol=1e-15)
 
 
+@pytest.mark.equation("eq-gelu-derivative")
+@pytest.mark.equation("eq-silu-derivative")
 @pytest.mark.parametrize(("f", "derivative"), PAIRS, ids=names)
 def test_derivatives_are_what_finite_differences_and_autodiff_give(
     f: Function, derivative: Function
@@ -122,6 +127,7 @@ def test_nothing_overflows() -> None:
     assert sigmoid_derivative([700.0, -700.0]) == pytest.approx(math.exp(-700), rel=1e-12)
 
 
+@pytest.mark.equation("eq-activation-reflection")
 def test_identities_under_a_change_of_sign() -> None:
     x = np.linspace(0, 5, 100_001)
     for f in (silu, gelu, gelu_tanh, relu, softplus):
@@ -143,6 +149,7 @@ def test_the_least_value_is_as_stated(f: Function, stated: float) -> None:
         assert most == pytest.approx(1 - stated, abs=5e-5)
 
 
+@pytest.mark.equation("eq-gelu-tanh")
 def test_the_largest_gap_between_the_two_gelus_is_as_stated() -> None:
     found = optimize.minimize_scalar(
         lambda x: -abs(float(gelu(x) - gelu_tanh(x))), bounds=(2, 3.5), method="bounded"
@@ -153,6 +160,7 @@ def test_the_largest_gap_between_the_two_gelus_is_as_stated() -> None:
     assert np.max(np.abs(gelu(x) - gelu_tanh(x))) <= -found.fun * (1 + 1e-9)
 
 
+@pytest.mark.equation("eq-gelu-moments")
 def test_moments_of_gelu_under_gaussian_input() -> None:
     mean = gaussian_mean(gelu)
     mean_square = gaussian_mean(lambda z: gelu(z) ** 2)
@@ -160,6 +168,7 @@ def test_moments_of_gelu_under_gaussian_input() -> None:
     assert mean_square == pytest.approx(1 / 3 + 1 / (2 * math.pi * math.sqrt(3)), abs=1e-12)
 
 
+@pytest.mark.equation("eq-relu-scale")
 def test_relu_keeps_half_the_mean_square_and_so_a_layer_of_doubled_variance_keeps_it() -> None:
     assert gaussian_mean(lambda z: relu(z) ** 2) == pytest.approx(1 / 2, abs=1e-12)
     rng = np.random.default_rng(0)
@@ -170,6 +179,7 @@ def test_relu_keeps_half_the_mean_square_and_so_a_layer_of_doubled_variance_keep
     assert np.mean(x**2) == pytest.approx(before, rel=0.1)
 
 
+@pytest.mark.equation("eq-selu")
 def test_selu_keeps_mean_zero_and_variance_one() -> None:
     assert gaussian_mean(selu) == pytest.approx(0, abs=1e-12)
     assert gaussian_mean(lambda z: selu(z) ** 2) == pytest.approx(1, abs=1e-12)

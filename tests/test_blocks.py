@@ -10,13 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from primer_ref.autodiff import check_gradient, jacobian
-from primer_ref.blocks import gated_width, mlp, post_norm, pre_norm, swiglu
+from primer_ref.autodiff import check_gradient, grad, jacobian
+from primer_ref.blocks import (
+    gated_width,
+    mlp,
+    post_norm,
+    post_norm_gradient,
+    pre_norm,
+    pre_norm_gradient,
+    swiglu,
+)
 from primer_ref.norms import rms_norm
 
 seeds = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.equation("eq-mlp")
 @given(seeds)
 def test_a_plain_part_adds_up_values_by_how_well_their_keys_answer(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -28,6 +37,7 @@ def test_a_plain_part_adds_up_values_by_how_well_their_keys_answer(seed: int) ->
     np.testing.assert_allclose(mlp(x, keys, values, np.tanh), expected, atol=1e-12)
 
 
+@pytest.mark.equation("eq-swiglu")
 @given(seeds)
 def test_a_gated_part_multiplies_each_neuron_by_its_gate(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -42,6 +52,7 @@ def test_a_gated_part_multiplies_each_neuron_by_its_gate(seed: int) -> None:
     assert check_gradient(lambda w: np.sum(swiglu(x, *w) ** 2), (both, down), rng=rng) < 1e-6
 
 
+@pytest.mark.equation("eq-gated-width")
 @pytest.mark.parametrize(
     ("width", "published"), [(4096, 11_008), (5120, 13_824), (6656, 17_920), (8192, 22_016)]
 )
@@ -56,6 +67,8 @@ def test_a_gated_part_has_the_weights_of_a_plain_one_save_for_rounding(c: int, m
     assert -3 * c < 3 * c * f - 2 * c * 4 * c < 3 * c * m
 
 
+@pytest.mark.equation("eq-pre-norm")
+@pytest.mark.equation("eq-post-norm")
 def test_pre_norm_passes_the_stream_on_and_post_norm_does_not() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=4), 1e-4 * rng.normal(size=(4, 4))
@@ -77,3 +90,43 @@ def test_pre_norm_passes_the_stream_on_and_post_norm_does_not() -> None:
         gains = np.linalg.svd(through, compute_uv=False)
         # What came in is still there; or the length of x is lost, at the first norm.
         assert gains[-1] > least if least else gains[-1] < 1e-12 < gains[-2]
+
+
+def back_to_front(place: Any, seed: int, n_parts: int, variance: float) -> float:
+    """Mean square of the gradient at the first of the streams, over that at the last."""
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(scale=math.sqrt(variance / 64), size=(n_parts, 64, 64))
+    x, g = rng.normal(size=(2, 64))
+
+    def norm(x: np.ndarray) -> np.ndarray:
+        return rms_norm(x, np.ones(64), eps=0.0)
+
+    def loss(x: np.ndarray) -> Any:
+        for w in weights:
+            x = place(x, lambda x, w=w: x @ w, norm)
+        return np.sum(g * x)
+
+    return float(np.sum(grad(loss)(norm(x)) ** 2) / np.sum(g**2))
+
+
+@pytest.mark.equation("eq-pre-norm-gradient")
+@pytest.mark.equation("eq-post-norm-gradient")
+@pytest.mark.parametrize("n_parts", [1, 4, 12])
+def test_gradients_of_random_networks_grow_with_depth_as_stated(n_parts: int) -> None:
+    for place, stated in ((pre_norm, pre_norm_gradient), (post_norm, post_norm_gradient)):
+        seen = np.array([back_to_front(place, seed, n_parts, 0.5) for seed in range(60)])
+        error = float(np.std(seen)) / math.sqrt(len(seen))
+        expected = stated(n_parts, forward=0.5, backward=0.5)
+        # Three errors, and the projection, one of 64 directions, that the wide limit leaves out.
+        assert abs(float(np.mean(seen)) - expected) < 3 * error + n_parts / 64 * expected
+
+
+def test_growth_of_gradients_in_closed_form() -> None:
+    for n in (0, 1, 7, 100):
+        assert pre_norm_gradient(n, forward=0.3, backward=0.3) == pytest.approx(1 + 0.3 * n)
+        assert post_norm_gradient(n, forward=0.3, backward=0.3) == pytest.approx(1)
+        assert pre_norm_gradient(n, forward=0.0, backward=0.3) == pytest.approx(1.3**n)
+    # A power of the depth against an exponential of it: doubling b doubles an exponent.
+    steep = [pre_norm_gradient(n, forward=0.5, backward=1.0) for n in (10_000, 20_000)]
+    assert steep[1] / steep[0] == pytest.approx(2**2, rel=1e-3)
+    assert post_norm_gradient(20, forward=0.5, backward=1.0) == pytest.approx((4 / 3) ** 20)

@@ -16,6 +16,7 @@ from primer_ref.expressivity import (
     composite_norm,
     count_linear_regions_1d,
     montufar_lower_bound,
+    pieces_upper_bound,
     rank_one_residual,
     relu_network,
     sawtooth,
@@ -32,6 +33,7 @@ def network(seed: int, *widths: int) -> list[tuple[F, F]]:
     return [(rng.normal(size=(n, m)), rng.normal(size=m)) for n, m in itertools.pairwise(widths)]
 
 
+@pytest.mark.equation("eq-sawtooth")
 def test_sawtooth_is_the_tent_map_composed() -> None:
     x = np.linspace(0, 1, 1001)
     y = x
@@ -60,6 +62,47 @@ def test_one_layer_has_at_most_a_piece_more_than_units() -> None:
     assert max(counts) == arrangement_regions(7, 1) == 8
 
 
+@pytest.mark.equation("eq-pieces-bound")
+@given(seeds, st.lists(st.integers(1, 5), min_size=1, max_size=3))
+def test_no_network_has_more_pieces_than_the_bound(seed: int, widths: list[int]) -> None:
+    layers = network(seed, 1, *widths, 1)
+    assert count_linear_regions_1d(layers, low=-50, high=50) <= pieces_upper_bound(widths)
+
+
+def zigzag(widths: list[int]) -> list[tuple[F, F]]:
+    """Fold [0, 1] as often as each layer but the last has units, then cut it with the last."""
+    layers: list[tuple[F, F]] = []
+    before: Any = np.ones((1, 1))
+    for width in widths[:-1]:
+        layers.append((before @ np.ones((1, width)), -np.arange(width) / width))
+        signs = 2.0 * width * (-1.0) ** np.arange(width)[:, None]
+        signs[0] /= 2
+        before = signs
+    # One unit looks the other way, so that some unit is active on either side of every fold.
+    cuts, way = np.arange(1, widths[-1] + 1) / (widths[-1] + 1), np.ones((1, widths[-1]))
+    way[0, 0] = -1
+    layers.append((before @ way, -cuts * way[0]))
+    layers.append((np.random.default_rng(0).normal(size=(widths[-1], 1)), np.zeros(1)))
+    return layers
+
+
+@pytest.mark.equation("eq-montufar")
+@given(st.lists(st.sampled_from([1, 2, 4]), max_size=3), st.integers(2, 5))
+def test_folding_reaches_the_lower_bound(folds: list[int], last: int) -> None:
+    widths = [*folds, last]
+    found = count_linear_regions_1d(zigzag(widths), low=0, high=1)
+    assert found == montufar_lower_bound(widths, 1) <= pieces_upper_bound(widths)
+
+
+@pytest.mark.equation("eq-token-diameter")
+@given(seeds)
+def test_the_diameter_is_the_largest_distance_of_any_pair(seed: int) -> None:
+    x = np.random.default_rng(seed).normal(size=(2, 5, 3))
+    for tokens, found in zip(x, token_diameter(x), strict=True):
+        pairs = [np.linalg.norm(a - b) for a, b in itertools.combinations(tokens, 2)]
+        assert found == pytest.approx(max(pairs))
+
+
 def test_a_unit_that_changes_nothing_makes_no_piece() -> None:
     # Two units that cancel: the second layer sees a line.
     line = [(np.array([[1.0, -1.0]]), np.zeros(2)), (np.array([[1.0], [-1.0]]), np.zeros(1))]
@@ -67,6 +110,7 @@ def test_a_unit_that_changes_nothing_makes_no_piece() -> None:
     assert count_linear_regions_1d([(np.ones((1, 1)), np.ones(1))], low=-1, high=1) == 1
 
 
+@pytest.mark.equation("eq-arrangement-regions")
 def test_regions_of_lines_by_brute_force() -> None:
     # Sign patterns of six random lines at the points of a fine grid.
     rng = np.random.default_rng(0)
@@ -85,6 +129,7 @@ def test_published_counts() -> None:
     assert montufar_lower_bound([2] * 5, 1) == 2**4 * 3
 
 
+@pytest.mark.equation("eq-rank-residual")
 def test_the_mean_token_is_nearest() -> None:
     x = np.random.default_rng(0).normal(size=(5, 3))
     best = np.linalg.norm(rank_one_residual(x))
@@ -93,6 +138,7 @@ def test_the_mean_token_is_nearest() -> None:
     np.testing.assert_allclose(rank_one_residual(np.ones((4, 1)) * x[:1]), 0, atol=1e-15)
 
 
+@pytest.mark.equation("eq-composite-norm")
 @given(seeds)
 def test_composite_norm_is_the_mean_of_two_norms(seed: int) -> None:
     x = np.random.default_rng(seed).normal(size=(4, 3))
@@ -105,6 +151,7 @@ def layer(seed: int, scale: float) -> tuple[F, F, F, F]:
     return (scale * rng.normal(size=(6, 4)), *rng.normal(size=(2, 4, 3)), rng.normal(size=(4, 4)))
 
 
+@pytest.mark.equation("eq-attention-contraction")
 @given(seeds, st.floats(0.01, 10))
 def test_attention_alone_contracts_as_the_bound_says(seed: int, scale: float) -> None:
     x, w_q, w_k, w_v = layer(seed, scale)
@@ -116,6 +163,7 @@ def test_attention_alone_contracts_as_the_bound_says(seed: int, scale: float) ->
     assert bound <= cube * (1 + 1e-12)
 
 
+@pytest.mark.equation("eq-attention-contraction")
 def test_the_bound_is_met_with_equality() -> None:
     # Two tokens at ±1/2 in one dimension: weights are logistic, and the bound is exact.
     for size in (0.3, 1.0, 3.0):

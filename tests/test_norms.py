@@ -24,6 +24,7 @@ def normal(seed: int, *shapes: tuple[int, ...]) -> list[F]:
     return [rng.normal(size=shape) for shape in shapes]
 
 
+@pytest.mark.equation("eq-rms-norm")
 def test_rms_norm_row_by_row() -> None:
     x, gains = normal(0, (2, 3, 5), (5,))
     for index in np.ndindex(2, 3):
@@ -34,6 +35,7 @@ def test_rms_norm_row_by_row() -> None:
         np.testing.assert_allclose(rms_norm(x, gains, eps=0.25)[index], expected, rtol=1e-12)
 
 
+@pytest.mark.equation("eq-layer-norm")
 def test_layer_norm_row_by_row() -> None:
     x, gains, shifts = normal(0, (2, 3, 5), (5,), (5,))
     for index in np.ndindex(2, 3):
@@ -73,6 +75,8 @@ def test_eps_stands_under_the_root() -> None:
     assert rms_norm([1e-3], [1.0], eps=0) == pytest.approx(1)
 
 
+@pytest.mark.equation("eq-rms-norm-jacobian")
+@pytest.mark.equation("eq-layer-norm-jacobian")
 @given(seeds, st.sampled_from([0.0, 0.3]))
 def test_jacobians_are_the_derivatives(seed: int, eps: float) -> None:
     x, gains, shifts = normal(seed, (2, 4), (4,), (4,))
@@ -103,6 +107,7 @@ def test_the_null_directions_are_those_that_are_stated_and_no_others(seed: int) 
     assert np.linalg.matrix_rank(layer) == 4
 
 
+@pytest.mark.equation("eq-norm-projection")
 @given(seeds)
 def test_without_gains_the_jacobian_is_a_projection_over_the_size_of_the_row(seed: int) -> None:
     x = normal(seed, (6,))[0]

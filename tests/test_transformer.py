@@ -98,6 +98,7 @@ def by_loops(weights: Weights, tokens: list[int]) -> Doubles:
     return np.array([weights.embedding @ norm(row, weights.norm) for row in x])
 
 
+@pytest.mark.equation("eq-block")
 @given(seeds)
 def test_the_decoder_is_what_its_definition_says(seed: int) -> None:
     weights, tokens = trained(seed), draw_tokens(seed, 2, 7)
@@ -225,6 +226,7 @@ def test_single_precision_stays_single() -> None:
     assert forward(CONFIG, weights, [1, 2]).dtype == np.float32
 
 
+@pytest.mark.equation("eq-residual-init")
 def test_first_weights_have_the_stated_spread_and_number() -> None:
     c = replace(CONFIG, n_layers=8, width=64, head_size=10, hidden=128, n_tokens=300)
     weights = initialize(c, rng=np.random.default_rng(0))
@@ -260,6 +262,7 @@ def test_the_stream_keeps_its_variance_at_any_depth() -> None:
     assert 0.5 < spread[0] / spread[1] < 2
 
 
+@pytest.mark.equation("eq-logit-lens")
 def test_the_logit_lens_is_the_unembedding_of_any_layer() -> None:
     weights, x = trained(), np.random.default_rng(4).normal(size=(3, 12))
     rms = np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + CONFIG.eps)

@@ -151,6 +151,8 @@ def relu(x: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-relu`.
+
     With weights of variance 2 over the number of inputs, a layer keeps the mean square of what
     comes in: half of a symmetric distribution's mean square lies above 0.
 
@@ -237,6 +239,8 @@ def gelu(x: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-gelu`.
+
     Checkpoints differ in whether they were trained with this or with `gelu_tanh`: use theirs.
 
     References
@@ -265,6 +269,10 @@ def gelu_derivative(x: ArrayLike) -> Floats:
     -------
     ndarray, shape (...)
         From −0.1289 to 1.1289; 1/2 at 0.
+
+    Notes
+    -----
+    Implements :eq:`eq-gelu-derivative`.
 
     Examples
     --------
@@ -295,6 +303,10 @@ def gelu_tanh(x: ArrayLike) -> Floats:
     -------
     ndarray, shape (...)
         Within 4.74e-4 of `gelu`; the gap is largest near ±2.70.
+
+    Notes
+    -----
+    Implements :eq:`eq-gelu-tanh`.
 
     References
     ----------
@@ -353,6 +365,10 @@ def silu(x: ArrayLike) -> Floats:
     ndarray, shape (...)
         0 at 0, near x far above it and near 0 far below; never below −0.2785.
 
+    Notes
+    -----
+    Implements :eq:`eq-silu`.
+
     References
     ----------
     S. Elfwing, E. Uchibe and K. Doya (2018), Sigmoid-Weighted Linear Units for Neural Network
@@ -383,6 +399,10 @@ def silu_derivative(x: ArrayLike) -> Floats:
     -------
     ndarray, shape (...)
         From −0.0998 to 1.0998; 1/2 at 0.
+
+    Notes
+    -----
+    Implements :eq:`eq-silu-derivative`.
 
     Examples
     --------
@@ -419,6 +439,8 @@ def selu(x: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-selu`.
+
     λ and α are such that standard normal input gives output of mean 0 and variance 1 again.
 
     References

@@ -6,6 +6,7 @@ them out. Weights multiply from the right: a row x of X becomes x W.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 from primer_ref.activations import silu
 from primer_ref.functional import as_floats
 
-__all__ = ["gated_width", "mlp", "post_norm", "pre_norm", "swiglu"]
+__all__ = [
+    "gated_width",
+    "mlp",
+    "post_norm",
+    "post_norm_gradient",
+    "pre_norm",
+    "pre_norm_gradient",
+    "swiglu",
+]
 
 Floats = NDArray[np.floating[Any]]
 Part = Callable[[Floats], Floats]
@@ -37,6 +46,10 @@ def pre_norm(x: Floats, part: Part, norm: Part) -> Floats:
     -------
     ndarray, shape (..., T, C)
         The stream; what came in goes through it unchanged.
+
+    Notes
+    -----
+    Implements :eq:`eq-pre-norm`.
 
     References
     ----------
@@ -69,6 +82,10 @@ def post_norm(x: Floats, part: Part, norm: Part) -> Floats:
     ndarray, shape (..., T, C)
         The stream, normed anew by every part, as in the first transformer.
 
+    Notes
+    -----
+    Implements :eq:`eq-post-norm`.
+
     References
     ----------
     R. Xiong et al. (2020), On Layer Normalization in the Transformer Architecture.
@@ -81,6 +98,93 @@ def post_norm(x: Floats, part: Part, norm: Part) -> Floats:
     array([1.])
     """
     return norm(x + part(x))
+
+
+def _check_gains(n_parts: int, forward: float, backward: float) -> None:
+    if n_parts < 0 or not forward >= 0 or not backward >= 0:
+        raise ValueError(
+            "parts and gains must not be negative; "
+            f"got {n_parts} parts, gains {forward} and {backward}"
+        )
+
+
+def pre_norm_gradient(n_parts: int, *, forward: float, backward: float) -> float:
+    r"""Growth of the mean square gradient from the last stream to the first, under `pre_norm`.
+
+    Parameters
+    ----------
+    n_parts : int
+        Number of parts, n: two a layer.
+    forward : float
+        Mean square, a, of what a part adds to a stream of mean square 1.
+    backward : float
+        Mean square, b, of what a part's own Jacobian makes of a gradient of mean square 1.
+
+    Returns
+    -------
+    float
+        Mean square of the gradient at the first stream over that at the last.
+
+    Raises
+    ------
+    ValueError
+        If the number or a gain is negative.
+
+    Notes
+    -----
+    Implements :eq:`eq-pre-norm-gradient`.
+
+    Independent parts of mean 0, a wide stream, no gains in the norms: the stream's mean square
+    grows by a with each part, and the norm divides what comes back by it. So the growth goes like
+    :math:`n^{b/a}`, a power of the depth.
+
+    Examples
+    --------
+    >>> from primer_ref.blocks import pre_norm_gradient
+    >>> print(f"{pre_norm_gradient(60, forward=0.5, backward=0.5):.2f}")  # 1 + 60 / 2
+    31.00
+    """
+    _check_gains(n_parts, forward, backward)
+    return math.prod(1 + backward / (1 + forward * part) for part in range(n_parts))
+
+
+def post_norm_gradient(n_parts: int, *, forward: float, backward: float) -> float:
+    r"""Growth of the mean square gradient from the last stream to the first, under `post_norm`.
+
+    Parameters
+    ----------
+    n_parts : int
+        Number of parts, n: two a layer.
+    forward : float
+        Mean square, a, of what a part adds to a stream of mean square 1.
+    backward : float
+        Mean square, b, of what a part's own Jacobian makes of a gradient of mean square 1.
+
+    Returns
+    -------
+    float
+        Mean square of the gradient at the first stream over that at the last.
+
+    Raises
+    ------
+    ValueError
+        If the number or a gain is negative.
+
+    Notes
+    -----
+    Implements :eq:`eq-post-norm-gradient`.
+
+    Independent parts of mean 0, a wide stream, no gains in the norms. The same factor at every
+    part: the growth is exponential in the depth, save where b = a.
+
+    Examples
+    --------
+    >>> from primer_ref.blocks import post_norm_gradient
+    >>> print(f"{post_norm_gradient(60, forward=0.5, backward=1.0):.1e}")  # (2 / 1.5)**60
+    3.1e+07
+    """
+    _check_gains(n_parts, forward, backward)
+    return ((1 + backward) / (1 + forward)) ** n_parts
 
 
 def mlp(x: ArrayLike, w_in: ArrayLike, w_out: ArrayLike, activation: Part) -> Floats:
@@ -101,6 +205,10 @@ def mlp(x: ArrayLike, w_in: ArrayLike, w_out: ArrayLike, activation: Part) -> Fl
     -------
     ndarray, shape (..., C)
         Each row by itself: no token sees another.
+
+    Notes
+    -----
+    Implements :eq:`eq-mlp`.
 
     Examples
     --------
@@ -128,6 +236,10 @@ def swiglu(x: ArrayLike, gate_up: ArrayLike, down: ArrayLike) -> Floats:
     -------
     ndarray, shape (..., C)
         Each row by itself.
+
+    Notes
+    -----
+    Implements :eq:`eq-swiglu`.
 
     References
     ----------
@@ -166,6 +278,10 @@ def gated_width(width: int, *, multiple_of: int) -> int:
     ------
     ValueError
         If one of the two is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-gated-width`.
 
     References
     ----------

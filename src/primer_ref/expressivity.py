@@ -22,6 +22,7 @@ __all__ = [
     "composite_norm",
     "count_linear_regions_1d",
     "montufar_lower_bound",
+    "pieces_upper_bound",
     "rank_one_residual",
     "relu_network",
     "sawtooth",
@@ -106,6 +107,8 @@ def sawtooth(depth: int) -> list[tuple[Floats, Floats]]:
 
     Notes
     -----
+    Implements :eq:`eq-sawtooth`.
+
     One hidden layer has at most one piece more than it has units, so it needs :math:`2^k - 1` of
     them where depth needs 2k.
 
@@ -184,6 +187,46 @@ def count_linear_regions_1d(layers: Layers, *, low: float, high: float) -> int:
     return 1 + int(np.sum(jumps > 1e-9 * np.max(np.abs(slopes))))
 
 
+def pieces_upper_bound(widths: Sequence[int]) -> int:
+    r"""Largest number of pieces of a network of one input, :math:`\prod_i (n_i + 1)`.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Widths of the hidden layers.
+
+    Returns
+    -------
+    int
+        No network of these widths with rectified units has more pieces on the line.
+
+    Raises
+    ------
+    ValueError
+        If a width is negative.
+
+    Notes
+    -----
+    Implements :eq:`eq-pieces-bound`.
+
+    On each piece of what comes in, a unit is linear before it is rectified, so that it adds at most
+    one breakpoint there.
+
+    References
+    ----------
+    M. Telgarsky (2016), Benefits of Depth in Neural Networks.
+
+    Examples
+    --------
+    >>> from primer_ref.expressivity import pieces_upper_bound
+    >>> pieces_upper_bound([2, 2, 2]), pieces_upper_bound([6])
+    (27, 7)
+    """
+    if min(widths, default=0) < 0:
+        raise ValueError(f"widths must not be negative; got {list(widths)}")
+    return math.prod(width + 1 for width in widths)
+
+
 def arrangement_regions(n_units: int, n_inputs: int) -> int:
     r"""Largest number of regions of one layer, :math:`\sum_{j=0}^{n_0} \binom{n}{j}`.
 
@@ -203,6 +246,10 @@ def arrangement_regions(n_units: int, n_inputs: int) -> int:
     ------
     ValueError
         If there are fewer than no units, or no inputs.
+
+    Notes
+    -----
+    Implements :eq:`eq-arrangement-regions`.
 
     References
     ----------
@@ -243,6 +290,10 @@ def montufar_lower_bound(widths: Sequence[int], n_inputs: int) -> int:
     ValueError
         If there are no layers or no inputs, or a layer is narrower than the input.
 
+    Notes
+    -----
+    Implements :eq:`eq-montufar`.
+
     References
     ----------
     G. Montúfar, R. Pascanu, K. Cho and Y. Bengio (2014), On the Number of Linear Regions of Deep
@@ -277,6 +328,8 @@ def rank_one_residual(x: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-rank-residual`.
+
     Of all matrices with equal rows, that of the mean is nearest in the Frobenius norm.
 
     References
@@ -311,6 +364,10 @@ def composite_norm(x: ArrayLike) -> Floats:
     ndarray, shape (...)
         Sizes. Not a norm, as it breaks the triangle inequality.
 
+    Notes
+    -----
+    Implements :eq:`eq-composite-norm`.
+
     References
     ----------
     Y. Dong, J.-B. Cordonnier and A. Loukas (2021), Attention Is Not All You Need: Pure Attention
@@ -341,6 +398,10 @@ def token_diameter(x: ArrayLike) -> Floats:
     -------
     ndarray, shape (...)
         Diameters; 0 if all tokens are alike.
+
+    Notes
+    -----
+    Implements :eq:`eq-token-diameter`.
 
     Examples
     --------
@@ -384,6 +445,8 @@ def attention_contraction(
 
     Notes
     -----
+    Implements :eq:`eq-attention-contraction`.
+
     Assumes no mask, no residual connection and no feed-forward part. Two queries' scores differ,
     up to a constant, by at most :math:`\norm{W_Q W_K^\T} \delta^2 / \sqrt{d_k}` from key to key.
     Weights whose log-ratio varies by ε differ by at most :math:`\tanh(\varepsilon/4)` in total

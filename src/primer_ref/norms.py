@@ -53,6 +53,8 @@ def rms_norm(x: ArrayLike, weight: ArrayLike, *, eps: float = 1e-5) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-rms-norm`.
+
     Multiplying a row by a positive number leaves its direction, and so the result, as it was: ε
     alone breaks this, for rows as small as its root.
 
@@ -101,6 +103,8 @@ def rms_norm_jacobian(x: ArrayLike, weight: ArrayLike, *, eps: float = 1e-5) -> 
 
     Notes
     -----
+    Implements :eq:`eq-rms-norm-jacobian`.
+
     Without ε a projection over r: a change along the row itself has no effect, one across it is
     scaled by 1/r. So the gradient is the smaller, the longer the row.
 
@@ -150,6 +154,8 @@ def layer_norm(x: ArrayLike, weight: ArrayLike, bias: ArrayLike, *, eps: float =
 
     Notes
     -----
+    Implements :eq:`eq-layer-norm`.
+
     The same as `rms_norm` of the row less its mean.
 
     References
@@ -199,6 +205,8 @@ def layer_norm_jacobian(x: ArrayLike, weight: ArrayLike, *, eps: float = 1e-5) -
 
     Notes
     -----
+    Implements :eq:`eq-layer-norm-jacobian`.
+
     Without ε a projection over s, with two null directions: a common shift of all coordinates, and
     a stretch of the row about its mean.
 

@@ -232,6 +232,10 @@ def block(
     ndarray, shape (..., T, C)
         Residual stream.
 
+    Notes
+    -----
+    Implements :eq:`eq-block`.
+
     Examples
     --------
     >>> import numpy as np
@@ -316,6 +320,10 @@ def unembed(config: Config, weights: Weights, x: Floats) -> Floats:
     -------
     ndarray, shape (..., V)
         Logits: scores in nats, up to a constant a row.
+
+    Notes
+    -----
+    Implements :eq:`eq-logit-lens`.
 
     Examples
     --------
@@ -426,6 +434,8 @@ def initialize(config: Config, *, rng: np.random.Generator) -> Weights:
 
     Notes
     -----
+    Implements :eq:`eq-residual-init`.
+
     The 2L matrices that write into the residual stream are smaller by :math:`1/\sqrt{2L}`, so that
     the variance of the stream does not grow with depth: the sum of 2L independent parts has 2L
     times the variance of one.
