@@ -1,11 +1,12 @@
 """Pieces and collapse: counts by fine sampling and brute force, bounds on random layers."""
 
 import itertools
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -69,29 +70,45 @@ def test_no_network_has_more_pieces_than_the_bound(seed: int, widths: list[int])
     assert count_linear_regions_1d(layers, low=-50, high=50) <= pieces_upper_bound(widths)
 
 
-def zigzag(widths: list[int]) -> list[tuple[F, F]]:
+def zigzag(widths: list[int]) -> list[tuple[Any, Any]]:
     """Fold [0, 1] as often as each layer but the last has units, then cut it with the last."""
-    layers: list[tuple[F, F]] = []
-    before: Any = np.ones((1, 1))
+    layers: list[tuple[Any, Any]] = []
+    before: Any = np.ones((1, 1), int)
     for width in widths[:-1]:
-        layers.append((before @ np.ones((1, width)), -np.arange(width) / width))
-        signs = 2.0 * width * (-1.0) ** np.arange(width)[:, None]
-        signs[0] /= 2
-        before = signs
+        at = [Fraction(-j, width) for j in range(width)]
+        layers.append((before @ np.ones((1, width), int), np.array(at, object)))
+        before = 2 * width * (-1) ** np.arange(width)[:, None]
+        before[0] = width
     # One unit looks the other way, so that some unit is active on either side of every fold.
-    cuts, way = np.arange(1, widths[-1] + 1) / (widths[-1] + 1), np.ones((1, widths[-1]))
-    way[0, 0] = -1
-    layers.append((before @ way, -cuts * way[0]))
+    way = np.where(np.arange(widths[-1]) == 0, -1, 1)
+    cuts = np.array([Fraction(j + 1, widths[-1] + 1) for j in range(widths[-1])], object)
+    layers.append((before @ way[None], -cuts * way))
     layers.append((np.random.default_rng(0).normal(size=(widths[-1], 1)), np.zeros(1)))
     return layers
 
 
 @pytest.mark.equation("eq-montufar")
-@given(st.lists(st.sampled_from([1, 2, 4]), max_size=3), st.integers(2, 5))
+@given(st.lists(st.integers(1, 5), max_size=3), st.integers(2, 5))
+@example([5, 1], 2)
 def test_folding_reaches_the_lower_bound(folds: list[int], last: int) -> None:
     widths = [*folds, last]
     found = count_linear_regions_1d(zigzag(widths), low=0, high=1)
     assert found == montufar_lower_bound(widths, 1) <= pieces_upper_bound(widths)
+
+
+def test_counts_are_those_of_the_numbers_given() -> None:
+    # |x| - |x - gap| is level, rises from 0 to the gap, and is level: three pieces, however narrow.
+    for gap in (0.5, 2.0**-60, Fraction(1, 3) - Fraction(333, 1000)):
+        w = np.array([[1], [1], [-1], [-1]])
+        layers = [
+            (np.array([[1, -1, 1, -1]]), np.array([0, 0, -gap, gap], object)),
+            (w, np.zeros(1)),
+        ]
+        assert count_linear_regions_1d(layers, low=-1, high=1) == 3
+        assert count_linear_regions_1d(layers, low=gap / 2, high=1) == 2
+    tent = sawtooth(3)
+    single = [(w.astype(np.float32), b.astype(np.float32)) for w, b in tent]
+    assert count_linear_regions_1d(single, low=0, high=1) == 8
 
 
 @pytest.mark.equation("eq-token-diameter")

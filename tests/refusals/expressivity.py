@@ -30,6 +30,11 @@ ROWS = [
     (count_linear_regions_1d, {"layers": sawtooth(1), "low": 0, "high": inf}, "got 0 to inf"),
     (count_linear_regions_1d, {"layers": sawtooth(1), "low": nan, "high": 1}, "got nan to 1"),
     (count_linear_regions_1d, {"layers": [], "low": 0, "high": 1}, "at least one layer"),
+    (
+        count_linear_regions_1d,
+        {"layers": [([[inf]], [0.0])], "low": 0, "high": 1},
+        "weights must be finite",
+    ),
     (arrangement_regions, {"n_units": -1, "n_inputs": 1}, "got -1 units and 1 inputs"),
     (pieces_upper_bound, {"widths": [3, -1]}, r"widths must not be negative; got \[3, -1\]"),
     (montufar_lower_bound, {"widths": [4, 1], "n_inputs": 2}, r"got \[4, 1\] and 2"),
