@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from primer_ref.activations import silu, silu_derivative
 from primer_ref.autodiff import check_gradient, grad, jacobian
 from primer_ref.blocks import (
     gated_width,
@@ -130,3 +131,24 @@ def test_growth_of_gradients_in_closed_form() -> None:
     steep = [pre_norm_gradient(n, forward=0.5, backward=1.0) for n in (10_000, 20_000)]
     assert steep[1] / steep[0] == pytest.approx(2**2, rel=1e-3)
     assert post_norm_gradient(20, forward=0.5, backward=1.0) == pytest.approx((4 / 3) ** 20)
+
+
+@pytest.mark.equation("eq-gated-gains")
+def test_gains_of_a_gated_part_with_fresh_weights() -> None:
+    width, hidden = 96, 256
+    z, weight = np.polynomial.hermite_e.hermegauss(60)
+    weight /= weight.sum()
+    forward = weight @ silu(z) ** 2
+    backward = forward + weight @ silu_derivative(z) ** 2
+    rng = np.random.default_rng(0)
+    seen = []
+    for _ in range(100):
+        gate_up = rng.normal(scale=width**-0.5, size=(width, 2 * hidden))
+        down = rng.normal(scale=hidden**-0.5, size=(hidden, width))
+        x, g = rng.normal(size=(2, width))
+        x /= np.sqrt(np.mean(x**2))
+        back = grad(lambda x, w=gate_up, v=down, g=g: np.sum(swiglu(x, w, v) * g))(x)
+        seen.append((np.mean(swiglu(x, gate_up, down) ** 2), np.sum(back**2) / np.sum(g**2)))
+    error = np.std(seen, axis=0) / 10
+    assert np.all(np.abs(np.mean(seen, axis=0) - [forward, backward]) < 4 * error)
+    assert np.all(error < 0.04 * np.array([forward, backward]))

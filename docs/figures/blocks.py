@@ -31,7 +31,7 @@ MARKERS = "osD^v"
 
 
 def activations() -> Figure:
-    """Draw three activations, their derivatives, and the gap between the two GELUs."""
+    """Draw three activations and their derivatives."""
     fig, axes = style.figure(height=3.4, columns=2)
     left, right = axes[0]
     x = np.linspace(-4, 4, 401)
@@ -42,8 +42,8 @@ def activations() -> Figure:
     ):
         left.plot(x, f(x), label=name)
         right.plot(x, derivative(x), label=name)
-    left.set(title="activation", xlabel="x", ylim=(-0.6, 3))
-    right.set(title="derivative", xlabel="x", ylim=(-0.2, 1.2))
+    left.set(title="activation", xlabel="z", ylim=(-0.6, 3))
+    right.set(title="derivative", xlabel="z", ylim=(-0.2, 1.2))
     left.legend(loc="upper left")
     return fig
 
@@ -54,7 +54,7 @@ def gelu_gap() -> Figure:
     x = np.linspace(-5, 5, 1001)
     ax.plot(x, 1e4 * (gelu_tanh(x) - gelu(x)))
     ax.axhline(0, color=style.INK, linewidth=1, linestyle=":")
-    ax.set(xlabel="x", ylabel=r"tanh form − erf form ($10^{-4}$)")
+    ax.set(xlabel="z", ylabel=r"tanh form − erf form ($10^{-4}$)")
     return fig
 
 
