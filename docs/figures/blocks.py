@@ -113,10 +113,18 @@ def gradients() -> Figure:
     ):
         line = [stated(n, forward=forward, backward=backward) for n in range(1, 41)]
         ax.plot(range(1, 41), line, color=style.COLORS[j], label=f"{name}, formula")
-        seen = [np.mean([_gradient(place, n, rng) for _ in range(8)]) for n in depths]
-        ax.plot(depths, seen, MARKERS[j], color=style.COLORS[j], label=f"{name}, 8 random networks")
+        found = np.array([[_gradient(place, n, rng) for _ in range(32)] for n in depths])
+        ax.errorbar(
+            np.array(depths) + 0.3 * j,
+            found.mean(axis=1),
+            found.std(axis=1, ddof=1) / math.sqrt(found.shape[1]),
+            fmt=MARKERS[j],
+            color=style.COLORS[j],
+            capsize=3,
+            label=f"{name}, 32 random networks",
+        )
     ax.set(
-        xlabel="parts between (two a layer)",
+        xlabel="number of gated parts n",
         ylabel="mean square gradient,\nfirst over last",
         yscale="log",
     )
@@ -130,32 +138,37 @@ NAMES = {
     "no_feed_forward": "without feed-forward",
     "no_residual": "without residual",
     "attention_only": "attention alone",
-    "attention_bare": "… no mask, no positions",
+    "attention_bare": "that, no mask, no positions",
 }
+UPPER = ("whole", "no_attention", "no_feed_forward")
 
 
 def collapse() -> Figure:
     """Draw how alike the tokens are, layer by layer, with parts of the model taken away."""
-    fig, axes = style.figure(height=4.3, columns=2, sharey=True)
+    fig, axes = style.figure(
+        height=6.2, rows=2, columns=2, sharex=True, sharey="row", height_ratios=(2, 3)
+    )
     found = record.load("rank_residual")
-    for ax, kind, title in zip(
-        axes[0], ("trained", "random"), ("trained", "fresh weights"), strict=True
-    ):
+    for column, kind, title in ((0, "trained", "trained"), (1, "random", "fresh weights")):
+        even, decades = axes[0, column], axes[1, column]
         for j, (variant, label) in enumerate(NAMES.items()):
             residual = found[kind][variant]["relative"]["value"]
-            ax.plot(
-                range(len(residual)),
-                residual,
-                color=style.COLORS[j],
-                linestyle=style.DASHES[j],
-                marker="osD^vP"[j],
-                markevery=(j % 3, 5),
-                markersize=5,
-                label=label,
-            )
-        ax.set(title=title, xlabel="layer", yscale="log", ylim=(1e-16, 3))
-    axes[0, 0].set(ylabel="what is left without the mean token")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+            for ax in (even, decades) if variant in UPPER else (decades,):
+                ax.plot(
+                    range(len(residual)),
+                    residual,
+                    color=style.COLORS[j],
+                    linestyle=style.DASHES[j],
+                    marker="osD^vP"[j],
+                    markevery=(j % 3, 5),
+                    markersize=5,
+                    label=label,
+                )
+        even.set(title=title, ylim=(0, 1.05))
+        decades.set(xlabel="layer", yscale="log", ylim=(1e-16, 3))
+    axes[0, 0].set(ylabel="share left")
+    axes[1, 0].set(ylabel="share left")
+    handles, labels = axes[1, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=10)
     return fig
 
