@@ -201,7 +201,7 @@ def folded() -> Figure:
     left.legend(loc="upper center", ncols=3, fontsize=9, bbox_to_anchor=(0.5, 1.16))
     depths, rng = np.arange(1, 9), np.random.default_rng(6)
     folds = [count_linear_regions_1d(sawtooth(int(k)), low=0, high=1) for k in depths]
-    right.plot(depths, folds, marker="o", label="folded, 2 units")
+    right.plot(depths, folds, marker="o", label="folded, 2 a layer")
     mean = []
     for depth in depths:
         counts = []
@@ -213,8 +213,8 @@ def folded() -> Figure:
             ]
             counts.append(count_linear_regions_1d(layers, low=-10, high=10))
         mean.append(np.mean(counts))
-    right.plot(depths, mean, marker="s", label="random, 8 units")
-    right.plot(depths, 8 * depths + 1, marker="D", label="one layer,\n8 units a step")
+    right.plot(depths, mean, marker="s", label="random, 8 a layer")
+    right.plot(depths, 8 * depths + 1, marker="D", label="the latter in\none layer")
     right.set(xlabel="hidden layers", ylabel="linear pieces")
     right.set_yscale("log", base=2)
     right.legend(fontsize=9, loc="upper left")
