@@ -54,6 +54,7 @@ def counted_pass(c: Config, *, n_tokens: int, n_past: int, gated: bool) -> dict[
 
 
 @pytest.mark.equation("eq-forward-flops")
+@pytest.mark.equation("eq-pass-flops")
 @pytest.mark.parametrize("n_past", [0, 5])
 def test_forward_counts_what_a_pass_multiplies(n_past: int) -> None:
     for parameters, gated in ((LLAMA, True), (GPT, False)):
@@ -94,6 +95,7 @@ def test_the_layers_of_attention_are_those_of_the_heads() -> None:
 
 
 @pytest.mark.equation("eq-causal-pairs")
+@pytest.mark.equation("eq-pass-flops")
 @given(st.integers(0, 20), st.integers(1, 20), st.integers(1, 20))
 def test_a_causal_count_does_not_depend_on_how_the_sequence_is_cut(
     past: int, first: int, second: int
@@ -195,6 +197,7 @@ def test_where_pairs_of_tokens_overtake_the_matrices() -> None:
         assert flops.scores + flops.mixing == flops.projections + flops.feed_forward
 
 
+@pytest.mark.equation("eq-flops-utilization")
 def test_utilization_as_printed_for_llama3() -> None:
     # Dubey et al. 2024, table 4: 430, 400 and 380 TFLOP/s of 989 are printed as 43, 41 and 38 %.
     shares = [model_flops_utilization(1e12, rate, 989e12) for rate in (430, 400, 380)]

@@ -24,6 +24,7 @@ F = NDArray[np.float64]
 seeds = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.equation("eq-window-mask")
 @given(st.integers(1, 12), st.integers(1, 14), st.integers(0, 5))
 def test_a_window_shows_the_token_and_the_ones_just_before(n: int, window: int, past: int) -> None:
     mask = sliding_window_mask(n, window, n + past)
@@ -35,6 +36,7 @@ def test_a_window_shows_the_token_and_the_ones_just_before(n: int, window: int, 
         np.testing.assert_array_equal(mask, causal_mask(n, n + past))
 
 
+@pytest.mark.equation("eq-receptive-field")
 @given(st.integers(0, 5), st.integers(1, 6))
 def test_the_receptive_field_is_what_can_be_reached_through_the_layers(
     n_layers: int, window: int
@@ -69,6 +71,7 @@ def test_linformer_with_the_identity_is_attention(seed: int) -> None:
     )
 
 
+@pytest.mark.equation("eq-linformer")
 @given(seeds)
 def test_linformer_attends_to_mixtures_of_keys_and_values(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -79,6 +82,7 @@ def test_linformer_attends_to_mixtures_of_keys_and_values(seed: int) -> None:
     np.testing.assert_allclose(linformer_attention(q, k, v, e, f), weights @ f @ v, atol=1e-12)
 
 
+@pytest.mark.equation("eq-linformer-error")
 def test_random_projections_keep_the_products_of_the_weights_as_the_lemma_says() -> None:
     # The theorem's form, P Fᵀ F V: the error of a product falls as the root of the rank.
     rng = np.random.default_rng(1)
@@ -91,6 +95,7 @@ def test_random_projections_keep_the_products_of_the_weights_as_the_lemma_says()
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)
 
 
+@pytest.mark.equation("eq-pool-heads")
 def test_pooling_means_neighboring_heads_and_keeps_a_model_whose_heads_agree() -> None:
     rng = np.random.default_rng(2)
     w = rng.normal(size=(5, 4 * 3))
@@ -106,6 +111,7 @@ def test_pooling_means_neighboring_heads_and_keeps_a_model_whose_heads_agree() -
     np.testing.assert_allclose(grouped, full, atol=1e-12)
 
 
+@pytest.mark.equation("eq-gated-attention")
 @given(seeds)
 def test_a_gate_scales_the_output_from_closed_to_open(seed: int) -> None:
     q, k, v = np.random.default_rng(seed).normal(size=(3, 2, 5, 4))

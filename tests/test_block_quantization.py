@@ -48,12 +48,14 @@ def errors(quantize: Quantize, x: F) -> F:
     return np.asarray(off.reshape(*x.shape[:-1], -1, 32).max(axis=-1))
 
 
+@pytest.mark.equation("eq-block-bounds")
 @pytest.mark.parametrize(("quantize", "bound"), LAYOUTS)
 @given(weights())
 def test_no_error_exceeds_its_bound(quantize: Quantize, bound: Bound, x: F) -> None:
     assert np.all(errors(quantize, x) <= bound(x))
 
 
+@pytest.mark.equation("eq-block-bounds")
 @pytest.mark.parametrize(("quantize", "bound"), LAYOUTS)
 def test_bounds_are_nearly_reached(quantize: Quantize, bound: Bound) -> None:
     x = np.random.default_rng(0).uniform(-1, 1, size=(4000, 32))
@@ -97,6 +99,9 @@ def test_bits_of_a_weight(quantize: Quantize, encoding: str, bits: float) -> Non
     assert bits_per_weight(StoredTensor("", "F16", (4,), np.zeros(8, np.uint8))) == 16
 
 
+@pytest.mark.equation("eq-q8-step")
+@pytest.mark.equation("eq-q4-step")
+@pytest.mark.equation("eq-q4-offset")
 def test_bytes_by_hand() -> None:
     x = np.zeros(32)
     x[0], x[1], x[16] = 8, -8, 4

@@ -19,6 +19,7 @@ from primer_ref.flash_attention import (
     causal,
     flash_attention,
     flash_attention_backward,
+    hbm_traffic_bound,
     hbm_traffic_dense,
     hbm_traffic_flash,
     tile_rows,
@@ -59,6 +60,7 @@ def dense_mask(rule: Rule | None, n_queries: int, n_keys: int) -> F:
     return np.where(shown, 0, -np.inf)
 
 
+@pytest.mark.equation("eq-tiled-attention")
 @pytest.mark.parametrize("rule", [None, causal, scattered])
 @given(seeds, st.tuples(blocks, blocks), st.integers(1, 7), st.integers(0, 4))
 def test_tiles_give_dense_attention(
@@ -72,6 +74,7 @@ def test_tiles_give_dense_attention(
     np.testing.assert_allclose(log_sums, logsumexp(masked_scores(10 * q, k, mask)), atol=1e-12)
 
 
+@pytest.mark.equation("eq-tiled-backward")
 @pytest.mark.parametrize("rule", [None, causal, scattered])
 @given(seeds, st.tuples(blocks, blocks), st.integers(1, 7), st.integers(0, 4))
 def test_tiles_give_the_dense_gradients(
@@ -123,6 +126,7 @@ def test_values_may_have_leading_axes_of_their_own() -> None:
         np.testing.assert_array_equal(lse[:2], -np.inf)
 
 
+@pytest.mark.equation("eq-tiled-backward")
 def test_backward_is_the_gradient_of_forward() -> None:
     q, k, v, d_out = normal(2, (5, 3), (5, 3), (5, 2), (5, 2))
     sizes = Sizes(block_q=2, block_k=3, rule=causal)
@@ -195,6 +199,7 @@ def counted_loads(n: int, size: int, block_q: int, block_k: int) -> int:
     return moved
 
 
+@pytest.mark.equation("eq-traffic-tiled")
 @pytest.mark.parametrize(("n", "size", "memory"), [(100, 4, 200), (29, 8, 42), (64, 2, 10_000)])
 def test_the_traffic_is_what_the_loops_load(n: int, size: int, memory: int) -> None:
     rows = tile_rows(size, memory)
@@ -202,6 +207,7 @@ def test_the_traffic_is_what_the_loops_load(n: int, size: int, memory: int) -> N
         assert counted_loads(n, size, rows, block_k) == hbm_traffic_flash(n, size, memory)
 
 
+@pytest.mark.equation("eq-tile-rows")
 @given(st.integers(1, 256), st.integers(0, 10**6))
 def test_a_tile_fits_into_the_fast_memory(size: int, extra: int) -> None:
     memory = 5 * size + 2 + extra
@@ -226,6 +232,40 @@ def test_tiles_save_traffic_while_the_fast_memory_exceeds_the_squared_size() -> 
     assert hbm_traffic_flash(n, size, 5 * size + 2) > hbm_traffic_dense(n, size)
 
 
+@pytest.mark.equation("eq-traffic-bound")
+@given(st.integers(1, 64), st.integers(1, 3000), st.floats(0, 1))
+def test_tiles_move_no_less_than_must_move_and_not_many_times_more(
+    size: int, n: int, place: float
+) -> None:
+    least = max(size**2, 5 * size + 2)
+    if n * size < least:
+        return
+    memory = int(least + place * (n * size - least))
+    bound, moved = hbm_traffic_bound(n, size, memory), hbm_traffic_flash(n, size, memory)
+    assert 3 / 16 * (n * size) ** 2 / memory <= bound * (1 + 1e-12)
+    assert bound <= moved <= 33 * (n * size) ** 2 / memory
+
+
+@pytest.mark.equation("eq-traffic-bound")
+@pytest.mark.parametrize(("n", "size", "memory"), [(12, 2, 4), (12, 2, 12), (9, 3, 9)])
+def test_whole_rows_at_hand_make_no_more_pairs_than_the_proof_allows(
+    n: int, size: int, memory: int
+) -> None:
+    # The proof's inequality: with 2M entries of Q and K at hand, whole rows of both make at most
+    # (M/d)² pairs; try all splits of the entries into rows.
+    most = max(
+        queries * keys
+        for queries in range(n + 1)
+        for keys in range(n + 1)
+        if (queries + keys) * size <= 2 * memory
+    )
+    assert most <= (memory / size) ** 2
+    # Then a segment makes at most 4M²/d products, and so many segments are needed at least.
+    segments = n * n * size / (most * size + 3 * memory * (size - 1))
+    assert (segments - 1) * memory >= (n * size) ** 2 / (4 * memory) - memory
+
+
+@pytest.mark.equation("eq-traffic-dense")
 def test_dense_traffic_is_what_three_steps_read_and_write() -> None:
     n, d = 10, 3
     scores, weights, output = n * d * 2 + n * n, 2 * n * n, n * n + n * d + n * d

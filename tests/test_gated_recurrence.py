@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ def arrays(seed: int, length: int) -> tuple[F, F, F, F]:
     return q, k, v, rng.uniform(0.01, 1, size=(length, 3))
 
 
+@pytest.mark.equation("eq-gated-sum")
 @given(seeds, st.integers(1, 12))
 def test_the_parallel_form_is_what_its_definition_says(seed: int, length: int) -> None:
     q, k, v, decay = arrays(seed, length)
@@ -37,6 +39,7 @@ def test_the_parallel_form_is_what_its_definition_says(seed: int, length: int) -
         np.testing.assert_allclose(out[t], expected, atol=1e-12)
 
 
+@pytest.mark.equation("eq-gated-recurrence")
 @given(seeds, st.integers(1, 40))
 def test_the_recurrence_is_the_parallel_form(seed: int, length: int) -> None:
     q, k, v, decay = arrays(seed, length)

@@ -25,6 +25,8 @@ def weights(seed: int, *, rank: int) -> tuple[F, F, F, tuple[F, F], F]:
     return rng.normal(size=(2, 7, 6)), w_q, down, up, w_o
 
 
+@pytest.mark.equation("eq-latent")
+@pytest.mark.equation("eq-latent-absorbed")
 @pytest.mark.parametrize("form", [latent_attention, latent_attention_absorbed])
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.booleans())
 def test_both_forms_are_plain_attention_with_product_weights(

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ def draw(seed: int, n: int = 6, m: int = 5, rank: int = 2) -> Adapter:
     return Adapter(rng.normal(size=(n, rank)), rng.normal(size=(rank, m)))
 
 
+@pytest.mark.equation("eq-lora-update")
 @given(seeds, st.floats(0.1, 32))
 def test_the_update_is_a_sum_of_outer_products(seed: int, alpha: float) -> None:
     adapter = draw(seed, rank=3)
@@ -56,6 +58,7 @@ def test_the_update_is_a_sum_of_outer_products(seed: int, alpha: float) -> None:
     assert np.linalg.matrix_rank(delta) == 3
 
 
+@pytest.mark.equation("eq-lora-product")
 @given(seeds)
 def test_merged_or_not_the_product_is_the_same(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -85,6 +88,7 @@ def test_an_adapter_has_the_counted_numbers(n: int, m: int, data: st.DataObject)
     assert counted == sum(leaf.size for leaf in tree_leaves(adapter))
 
 
+@pytest.mark.equation("eq-lora-count")
 def test_counts_of_gpt3_are_as_published() -> None:
     # Hu et al. 2022: queries and values of 96 layers of width 12,288, at ranks 1 and 8 (table 4),
     # and 18 million, 35 MB in 16 bits, at rank 4 (section 7.1).
@@ -95,6 +99,7 @@ def test_counts_of_gpt3_are_as_published() -> None:
     assert counts[4] * 2 / 2**20 == 36.0
 
 
+@pytest.mark.equation("eq-lora-residual")
 @given(seeds, st.integers(1, 4))
 def test_no_update_of_the_rank_comes_nearer_than_the_best(seed: int, rank: int) -> None:
     rng = np.random.default_rng(seed)

@@ -41,6 +41,7 @@ def assert_same(a: Partial, b: Partial) -> None:
     np.testing.assert_allclose(a.weighted, b.weighted, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.equation("eq-merge")
 @given(seeds)
 def test_merging_is_associative_commutative_and_has_a_neutral_element(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -52,6 +53,8 @@ def test_merging_is_associative_commutative_and_has_a_neutral_element(seed: int)
         assert_same(merge(nothing_seen((3,), 2), part), part)
 
 
+@pytest.mark.equation("eq-partial")
+@pytest.mark.equation("eq-merge")
 @given(seeds)
 def test_merging_adds_the_unscaled_sums(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -82,6 +85,7 @@ def by_any_tree(parts: Sequence[Partial], rng: np.random.Generator) -> Partial:
     return left[0]
 
 
+@pytest.mark.equation("eq-finish")
 @given(seeds, st.integers(1, 9))
 def test_any_tree_over_any_blocks_gives_attention(seed: int, n_blocks: int) -> None:
     rng = np.random.default_rng(seed)
@@ -113,6 +117,7 @@ def test_a_query_that_sees_nothing_gets_zero_and_a_log_sum_of_minus_infinity() -
     assert log_sums[1] == pytest.approx(math.sqrt(3) + math.log(4))
 
 
+@pytest.mark.equation("eq-online-softmax")
 @given(seeds, st.integers(1, 20))
 def test_online_softmax_is_softmax(seed: int, n: int) -> None:
     s = np.random.default_rng(seed).normal(size=(3, n)) * 300

@@ -43,6 +43,7 @@ PUBLISHED = [
 ]
 
 
+@pytest.mark.equation("eq-absmax")
 @example(np.array([5e-324]), 3)  # a third of it is no number
 @given(weights, bits)
 def test_absmax_is_at_most_half_a_step_off_and_symmetric(x: F, b: int) -> None:
@@ -54,6 +55,7 @@ def test_absmax_is_at_most_half_a_step_off_and_symmetric(x: F, b: int) -> None:
     assert quantized.step == (share if share > 0 else 1)
 
 
+@pytest.mark.equation("eq-zero-point")
 @given(weights, bits)
 def test_zero_point_is_at_most_half_a_step_off_and_keeps_zero(x: F, b: int) -> None:
     quantized = zero_point_quantize(x, bits=b)
@@ -90,6 +92,7 @@ def test_arrays_without_spread() -> None:
     np.testing.assert_array_equal(dequantize(zero_point_quantize([-3.7, -3.7])), -3.7)
 
 
+@pytest.mark.equation("eq-nf4-levels")
 def test_levels_are_the_published_ones_and_quantiles() -> None:
     levels = nf4_levels()
     np.testing.assert_allclose(levels, PUBLISHED, atol=3e-7)

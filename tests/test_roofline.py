@@ -29,12 +29,15 @@ def test_datasheets() -> None:
     assert H100.flops == pytest.approx(1979e12 / 2, rel=1e-3)
 
 
+@pytest.mark.equation("eq-roofline-time")
 @given(positive, positive)
 def test_time_is_work_over_the_attainable_rate(flops: float, moved: float) -> None:
     rate = attainable(arithmetic_intensity(flops, moved), H100)
     assert roofline_seconds(flops, moved, H100) == pytest.approx(float(flops / rate), rel=1e-12)
 
 
+@pytest.mark.equation("eq-roofline")
+@pytest.mark.equation("eq-ridge")
 def test_the_roof_is_flat_on_one_side_of_the_ridge_and_a_line_on_the_other() -> None:
     device = Device(flops=8.0, bandwidth=2.0, memory=1.0, watts=1.0)
     assert ridge_point(device) == 4

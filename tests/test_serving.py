@@ -26,6 +26,8 @@ LLAMA, H100 = MODELS["llama3-8b"], DEVICES["h100-sxm"]
 MODEL = (LLAMA.config, LLAMA.parameters)
 
 
+@pytest.mark.equation("eq-decode-intensity")
+@pytest.mark.equation("eq-arithmetic-intensity")
 def test_intensities_are_operations_over_bytes() -> None:
     flops = causal_forward_flops(*MODEL, n_tokens=100).total
     moved = forward_bytes(*MODEL, n_tokens=100, bytes_per_number=1)
@@ -43,6 +45,7 @@ def test_prefill_waits_for_the_processor_and_decoding_for_memory() -> None:
         assert decode_intensity(*MODEL, n_past=2048) < ridge_point(device) / 100
 
 
+@pytest.mark.equation("eq-decode-intensity")
 def test_intensity_of_decoding_saturates_at_that_of_its_cache() -> None:
     flops = causal_forward_flops(*MODEL, n_tokens=1, n_past=999).total
     ceiling = flops / kv_cache_bytes(LLAMA.config, n_tokens=1000)
@@ -52,6 +55,7 @@ def test_intensity_of_decoding_saturates_at_that_of_its_cache() -> None:
     assert at[-1] == pytest.approx(ceiling, rel=1e-6)
 
 
+@pytest.mark.equation("eq-decode-crossover")
 @given(st.integers(0, 300), st.sampled_from(list(DEVICES)), st.sampled_from([1, 2, 4]))
 def test_at_the_crossover_a_step_meets_the_ridge(n_past: int, name: str, size: int) -> None:
     ridge = ridge_point(DEVICES[name])
@@ -81,6 +85,7 @@ def test_a_step_alone_reads_the_model() -> None:
     assert many == flops / H100.flops
 
 
+@pytest.mark.equation("eq-largest-batch")
 def test_the_largest_batch_fits_and_one_more_does_not() -> None:
     for b in (1, 2):
         n = largest_batch(*MODEL, H100, n_tokens=3000, bytes_per_number=b)

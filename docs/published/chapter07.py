@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from primer_ref.accounting import model_flops_utilization
 from primer_ref.lora import lora_parameters
 from primer_ref.memory import kv_cache_bytes
 from primer_ref.parameters import MODELS
@@ -15,6 +16,27 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 CACHES = ("llama2-7b", "llama2-70b", "llama3-8b", "llama3-405b", "gpt3-175b")
+
+
+def palm_utilization() -> dict[str, ArrayLike]:
+    """Six operations a parameter, and twelve a pair of tokens for all layers' heads, in percent."""
+    matrices, pairs = 6 * 540.35e9, 12 * 118 * 48 * 256 * 2048
+    return {
+        name: 100 * model_flops_utilization(flops, 238.3e3, 6144 * 275e12)
+        for name, flops in (("without attention", matrices), ("with attention", matrices + pairs))
+    }
+
+
+def adapted_gpt3() -> dict[str, ArrayLike]:
+    """Adapt queries and values of every layer, in millions."""
+    config = MODELS["gpt3-175b"].config
+    return {
+        f"rank {rank}": 2
+        * config.n_layers
+        * lora_parameters(config.width, config.width, rank=rank)
+        / 1e6
+        for rank in (1, 8)
+    }
 
 
 def adapter_layers() -> dict[str, ArrayLike]:
@@ -52,6 +74,8 @@ OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
         "time": 41.7 / 7.3,
     },
     "ch07-flash-gflops": attention_products,
+    "ch07-palm-mfu": palm_utilization,
+    "ch07-lora-gpt3": adapted_gpt3,
     "ch07-lora-adapterH": adapter_layers,
     "ch07-lora-gpt2": adapted_gpt2,
     "ch07-nf4-table": lambda: {"levels": nf4_levels()},

@@ -58,6 +58,8 @@ def sliding_window_mask(
 
     Notes
     -----
+    Implements :eq:`eq-window-mask`.
+
     Other conventions: in Mistral 7B's paper a token sees w tokens before itself; in Longformer half
     of the window lies on either side.
 
@@ -99,6 +101,10 @@ def receptive_field(n_layers: int, window: int) -> int:
     ------
     ValueError
         If the window holds nothing or the number of layers is negative.
+
+    Notes
+    -----
+    Implements :eq:`eq-receptive-field`.
 
     Examples
     --------
@@ -143,10 +149,12 @@ def linformer_attention(
 
     Notes
     -----
+    Implements :eq:`eq-linformer`.
+
     With E and F the identity it is attention itself. The theorem that goes with it projects the
-    *weights*, :math:`PF^\T F V`, and keeps each product to within a relative ε with high
-    probability, for r of the order of :math:`\log S/\varepsilon^2`, by the Johnson–Lindenstrauss
-    lemma.
+    *weights*, :math:`PF^\T F V`, and keeps each product of a row of weights with a column of values
+    to within ε times their norms with high probability, for r of the order of
+    :math:`\log (TU)/\varepsilon^2`, by the Johnson–Lindenstrauss lemma.
 
     References
     ----------
@@ -194,6 +202,8 @@ def pool_heads(w: ArrayLike, *, n_heads: int, n_kv_heads: int) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-pool-heads`.
+
     A place to go on training from: the pooled model is not the model it came from.
 
     References
@@ -247,6 +257,8 @@ def gated_attention(
 
     Notes
     -----
+    Implements :eq:`eq-gated-attention`.
+
     Softmax weights sum to 1, so plain attention must look somewhere; a closed gate says that there
     was nothing to find. Between the value and output weights, two linear maps in a row, it puts
     what is not linear.

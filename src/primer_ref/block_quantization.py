@@ -89,6 +89,8 @@ def quantize_q8_0(x: ArrayLike) -> StoredTensor:
 
     Notes
     -----
+    Implements :eq:`eq-q8-step`.
+
     Ties are rounded away from zero.
 
     References
@@ -134,6 +136,8 @@ def quantize_q4_0(x: ArrayLike) -> StoredTensor:
 
     Notes
     -----
+    Implements :eq:`eq-q4-step`.
+
     The sixteen codes are not symmetric, and so the largest weight chooses the longer side. One of
     nearly the same size and the other sign falls off the shorter side: by up to a whole step.
 
@@ -176,6 +180,10 @@ def quantize_q4_1(x: ArrayLike) -> StoredTensor:
     ValueError
         If rows are no multiple of 32 long, or a weight is not finite or too large.
 
+    Notes
+    -----
+    Implements :eq:`eq-q4-offset`.
+
     References
     ----------
     Function ``quantize_row_q4_1_ref`` in the repository ggml-org/ggml.
@@ -214,6 +222,10 @@ def q8_0_error_bound(x: ArrayLike) -> NDArray[np.float64]:
     ValueError
         As for `quantize_q8_0`.
 
+    Notes
+    -----
+    Implements :eq:`eq-block-bounds`.
+
     Examples
     --------
     >>> import numpy as np
@@ -246,6 +258,10 @@ def q4_0_error_bound(x: ArrayLike) -> NDArray[np.float64]:
     ValueError
         As for `quantize_q4_0`.
 
+    Notes
+    -----
+    Implements :eq:`eq-block-bounds`.
+
     Examples
     --------
     >>> import numpy as np
@@ -277,6 +293,10 @@ def q4_1_error_bound(x: ArrayLike) -> NDArray[np.float64]:
     ------
     ValueError
         As for `quantize_q4_1`.
+
+    Notes
+    -----
+    Implements :eq:`eq-block-bounds`.
 
     Examples
     --------

@@ -22,6 +22,7 @@ __all__ = [
     "causal",
     "flash_attention",
     "flash_attention_backward",
+    "hbm_traffic_bound",
     "hbm_traffic_dense",
     "hbm_traffic_flash",
     "tile_rows",
@@ -124,6 +125,8 @@ def flash_attention(
 
     Notes
     -----
+    Implements :eq:`eq-tiled-attention`.
+
     For each block of queries, the keys pass by once: the order of loops of FlashAttention-2. The
     first version had them the other way round, and so had to load and store unfinished outputs.
 
@@ -208,6 +211,8 @@ def flash_attention_backward(
 
     Notes
     -----
+    Implements :eq:`eq-tiled-backward`.
+
     Five matrix products a tile, against four where the weights are kept: more operations, in less
     time where moving the weights would have taken longer than computing them.
 
@@ -266,6 +271,8 @@ def hbm_traffic_dense(n_tokens: int, size: int) -> int:
 
     Notes
     -----
+    Implements :eq:`eq-traffic-dense`.
+
     Three steps, each from memory to memory: scores (read Q and K, write N²), softmax (read N²,
     write N²), output (read N² and V, write O).
 
@@ -304,6 +311,10 @@ def tile_rows(size: int, memory: int) -> int:
     ValueError
         If the memory does not hold one query.
 
+    Notes
+    -----
+    Implements :eq:`eq-tile-rows`.
+
     Examples
     --------
     >>> from primer_ref.flash_attention import tile_rows
@@ -340,6 +351,8 @@ def hbm_traffic_flash(n_tokens: int, size: int, memory: int) -> int:
 
     Notes
     -----
+    Implements :eq:`eq-traffic-tiled`.
+
     With B of the order of M/d this is :math:`\Theta(N^2d^2/M)` for d ≤ M ≤ Nd, less than the dense
     :math:`\Theta(N^2 + Nd)` as long as d² is below M. How long the blocks of keys are does not
     matter.
@@ -357,3 +370,47 @@ def hbm_traffic_flash(n_tokens: int, size: int, memory: int) -> int:
     """
     passes = -(-n_tokens // tile_rows(size, memory))
     return 2 * n_tokens * size * passes + 2 * n_tokens * size + n_tokens
+
+
+def hbm_traffic_bound(n_tokens: int, size: int, memory: int) -> float:
+    r"""Bound from below what exact attention moves, :math:`\max(4Nd,\, N^2d^2/(4M) - M)`.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Number of queries and of keys, N.
+    size : int
+        Size of queries, keys and values, d.
+    memory : int
+        Numbers that the fast memory holds, M, at least d².
+
+    Returns
+    -------
+    float
+        Numbers that must be read from or written to the large memory, for all algorithms that start
+        with an empty fast memory and add up each score from its d products.
+
+    Raises
+    ------
+    ValueError
+        If the fast memory is smaller than d², where the argument fails and tiles are not optimal.
+
+    Notes
+    -----
+    Implements :eq:`eq-traffic-bound`.
+
+    References
+    ----------
+    B. Saha and C. Ye (2024), I/O Complexity of Attention, or How Optimal is FlashAttention?, who
+    prove a bound of this order without the restriction to such algorithms.
+
+    Examples
+    --------
+    >>> from primer_ref.flash_attention import hbm_traffic_bound, hbm_traffic_flash
+    >>> n, size, memory = 2**20, 64, 2**15
+    >>> f"{hbm_traffic_flash(n, size, memory) / hbm_traffic_bound(n, size, memory):.1f}"
+    '40.6'
+    """
+    if memory < size**2:
+        raise ValueError(f"memory must hold d² = {size**2} numbers; got {memory}")
+    return max(4 * n_tokens * size, (n_tokens * size) ** 2 / (4 * memory) - memory)

@@ -54,6 +54,8 @@ def gated_linear_attention(q: ArrayLike, k: ArrayLike, v: ArrayLike, decay: Arra
 
     Notes
     -----
+    Implements :eq:`eq-gated-sum`.
+
     With decay 1 it is the numerator of `primer_ref.kernel_attention.linear_attention`. The products
     of decays are taken as exponentials of differences that are never positive; splitting them into
     a factor for t and one for s would turn this into one matrix product, and overflow for long
@@ -112,6 +114,8 @@ def gated_linear_attention_recurrent(
 
     Notes
     -----
+    Implements :eq:`eq-gated-recurrence`.
+
     Time of the order of T·D·E; memory D·E numbers at any length of the context.
 
     Examples

@@ -65,6 +65,8 @@ def latent_attention(
 
     Notes
     -----
+    Implements :eq:`eq-latent`.
+
     `primer_ref.heads.multi_head_attention` whose key and value weights, side by side, are a product
     of rank R. Kept for a token: R numbers instead of H(D + E). Rotary positions would come between
     the two matrices of the key; DeepSeek-V2 gives them coordinates of their own for this reason,
@@ -131,6 +133,8 @@ def latent_attention_absorbed(
 
     Notes
     -----
+    Implements :eq:`eq-latent-absorbed`.
+
     The way to generate text: of the cache, each step reads R numbers a token. Scores still are
     divided by the root of D, the size of the keys that are not built.
 

@@ -112,6 +112,10 @@ def lora_delta(adapter: Adapter, *, alpha: float) -> Floats:
     ndarray, shape (n, m)
         A matrix of rank at most r.
 
+    Notes
+    -----
+    Implements :eq:`eq-lora-update`.
+
     References
     ----------
     E. J. Hu et al. (2022), LoRA: Low-Rank Adaptation of Large Language Models.
@@ -144,6 +148,10 @@ def merge(w: ArrayLike, adapter: Adapter, *, alpha: float) -> Floats:
     -------
     ndarray, shape (n, m)
         The adapted matrix.
+
+    Notes
+    -----
+    Implements :eq:`eq-lora-update`.
 
     Examples
     --------
@@ -206,6 +214,8 @@ def lora_product(x: ArrayLike, w: ArrayLike, adapter: Adapter, *, alpha: float) 
 
     Notes
     -----
+    Implements :eq:`eq-lora-product`.
+
     Costs 2 r (n + m) FLOP a row more than x W, and lets rows with different adapters share W.
 
     Examples
@@ -240,6 +250,10 @@ def lora_parameters(n: int, m: int, *, rank: int) -> int:
     ------
     ValueError
         If the rank is not from 1 to the smaller side.
+
+    Notes
+    -----
+    Implements :eq:`eq-lora-count`.
 
     Examples
     --------
@@ -279,6 +293,8 @@ def best_adapter(delta: ArrayLike, *, rank: int) -> Adapter:
 
     Notes
     -----
+    Implements :eq:`eq-lora-residual`.
+
     Says when a low rank suffices: when the singular values of the wanted update fall fast.
 
     References

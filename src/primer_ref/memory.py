@@ -6,11 +6,14 @@ inference, and what training keeps of them depends on how the training is cut up
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from primer_ref.checks import check_nonnegative, check_positive
 from primer_ref.config import Config
 from primer_ref.parameters import ParameterCount
 
-__all__ = ["forward_bytes", "kv_cache_bytes", "weight_bytes"]
+__all__ = ["forward_bytes", "kv_cache_bytes", "paged_tokens", "weight_bytes"]
 
 
 def weight_bytes(parameters: ParameterCount, *, bits: float = 16) -> float:
@@ -32,6 +35,10 @@ def weight_bytes(parameters: ParameterCount, *, bits: float = 16) -> float:
     ------
     ValueError
         If the number of bits is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-weight-bytes`.
 
     Examples
     --------
@@ -66,6 +73,10 @@ def kv_cache_bytes(config: Config, *, n_tokens: int, bytes_per_number: float = 2
     ValueError
         If a number is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-kv-cache`.
+
     Examples
     --------
     >>> from primer_ref.memory import kv_cache_bytes
@@ -78,6 +89,48 @@ def kv_cache_bytes(config: Config, *, n_tokens: int, bytes_per_number: float = 2
     check_positive(bytes_per_number, "bytes_per_number")
     numbers = 2 * config.n_layers * config.n_kv_heads * config.head_size * n_tokens
     return numbers * bytes_per_number
+
+
+def paged_tokens(lengths: ArrayLike, block: int) -> int:
+    r"""Count the tokens that caches in blocks have room for, :math:`\sum_i b \lceil n_i/b \rceil`.
+
+    Parameters
+    ----------
+    lengths : array_like of int, shape (n,)
+        Tokens that each sequence has so far.
+    block : int
+        Tokens a block, b.
+
+    Returns
+    -------
+    int
+        Tokens, used and unused. The last block of each sequence has at most b − 1 unused ones.
+
+    Raises
+    ------
+    ValueError
+        If a block holds nothing, or a length is negative.
+
+    Notes
+    -----
+    Implements :eq:`eq-paged-tokens`.
+
+    References
+    ----------
+    W. Kwon et al. (2023), Efficient Memory Management for Large Language Model Serving with
+    PagedAttention.
+
+    Examples
+    --------
+    >>> from primer_ref.memory import paged_tokens
+    >>> paged_tokens([1, 16, 17], 16)
+    64
+    """
+    check_positive(block, "block")
+    lengths = np.asarray(lengths)
+    if lengths.size and np.min(lengths) < 0:
+        raise ValueError(f"lengths must not be negative; got {np.min(lengths)}")
+    return int(np.sum(-(-lengths // block)) * block)
 
 
 def forward_bytes(
@@ -121,6 +174,10 @@ def forward_bytes(
     ------
     ValueError
         If a number is not positive, or there are fewer than no past tokens.
+
+    Notes
+    -----
+    Implements :eq:`eq-pass-bytes`.
 
     Examples
     --------

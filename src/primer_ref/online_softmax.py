@@ -150,6 +150,10 @@ def partial_attention(
     ValueError
         If queries and keys differ in size, or a row's largest score is NaN or +∞.
 
+    Notes
+    -----
+    Implements :eq:`eq-partial`.
+
     Examples
     --------
     >>> from primer_ref.online_softmax import partial_attention
@@ -183,6 +187,8 @@ def merge(a: Partial, b: Partial) -> Partial:
 
     Notes
     -----
+    Implements :eq:`eq-merge`.
+
     Associative and commutative, with `nothing_seen` as the neutral element: the triple stands for
     :math:`(e^m\ell, e^m o)`, and merging adds these two sums. Any tree of merges over the blocks
     gives the same; rounding aside, so do one thread and many.
@@ -219,6 +225,10 @@ def finish(partial: Partial) -> tuple[Floats, Floats]:
         The output of attention, and the log-sum-exp of each query's scores in nats. 0 and −∞ for a
         query that could see nothing.
 
+    Notes
+    -----
+    Implements :eq:`eq-finish`.
+
     Examples
     --------
     >>> from primer_ref.online_softmax import finish, nothing_seen
@@ -249,6 +259,10 @@ def online_softmax(s: ArrayLike) -> Floats:
     ------
     ValueError
         If there is no score, or a row's largest score is not finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-online-softmax`.
 
     References
     ----------

@@ -77,6 +77,10 @@ def absmax_quantize(x: ArrayLike, *, bits: int = 8) -> Codes:
     ValueError
         If there is no weight, one is not finite, or there are not 2 to 32 bits.
 
+    Notes
+    -----
+    Implements :eq:`eq-absmax`.
+
     References
     ----------
     T. Dettmers, M. Lewis, Y. Belkada and L. Zettlemoyer (2022), LLM.int8(): 8-bit Matrix
@@ -115,6 +119,10 @@ def zero_point_quantize(x: ArrayLike, *, bits: int = 8) -> Codes:
     ------
     ValueError
         If there is no weight, one is not finite, or there are not 2 to 32 bits.
+
+    Notes
+    -----
+    Implements :eq:`eq-zero-point`.
 
     References
     ----------
@@ -175,6 +183,8 @@ def nf4_levels() -> NDArray[np.float64]:
 
     Notes
     -----
+    Implements :eq:`eq-nf4-levels`.
+
     Meant for weights that are normally distributed and scaled by the largest of their block. In
     that case the levels are not used equally often, as the size of a block's largest weight is
     random; the levels are a good choice, not an optimum.

@@ -99,6 +99,10 @@ def arithmetic_intensity(flops: float, moved_bytes: float) -> float:
     ValueError
         If a number is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-arithmetic-intensity`.
+
     References
     ----------
     S. Williams, A. Waterman and D. Patterson (2009), Roofline: An Insightful Visual Performance
@@ -132,6 +136,10 @@ def ridge_point(device: Device) -> float:
         FLOP a byte. Work of lower intensity waits for memory, work of higher intensity for the
         processor.
 
+    Notes
+    -----
+    Implements :eq:`eq-ridge`.
+
     Examples
     --------
     >>> from primer_ref.roofline import DEVICES, ridge_point
@@ -160,6 +168,10 @@ def attainable(intensity: ArrayLike, device: Device) -> Floats:
     ------
     ValueError
         If an intensity is negative or not a number.
+
+    Notes
+    -----
+    Implements :eq:`eq-roofline`.
 
     References
     ----------
@@ -201,6 +213,10 @@ def roofline_seconds(flops: float, moved_bytes: float, device: Device) -> float:
     ------
     ValueError
         If a number is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-roofline-time`.
 
     Examples
     --------

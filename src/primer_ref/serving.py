@@ -118,6 +118,10 @@ def decode_intensity(
     ValueError
         If a number is not positive, or there are fewer than no past tokens.
 
+    Notes
+    -----
+    Implements :eq:`eq-decode-intensity`.
+
     Examples
     --------
     >>> from primer_ref.parameters import MODELS
@@ -226,6 +230,8 @@ def decode_crossover(
 
     Notes
     -----
+    Implements :eq:`eq-decode-crossover`.
+
     Nothing says that so many sequences fit: compare `largest_batch`.
 
     Examples
@@ -280,6 +286,10 @@ def largest_batch(
     ------
     ValueError
         If a number is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-largest-batch`.
 
     Examples
     --------

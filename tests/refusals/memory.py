@@ -2,7 +2,7 @@
 
 from math import nan
 
-from primer_ref.memory import forward_bytes, kv_cache_bytes, weight_bytes
+from primer_ref.memory import forward_bytes, kv_cache_bytes, paged_tokens, weight_bytes
 from primer_ref.parameters import MODELS
 
 CONFIG, PARAMETERS = MODELS["gpt2"].config, MODELS["gpt2"].parameters
@@ -16,6 +16,8 @@ ROWS = [
         {"config": CONFIG, "n_tokens": 1, "bytes_per_number": nan},
         "bytes_per_number must be positive; got nan",
     ),
+    (paged_tokens, {"lengths": [1], "block": 0}, "block must be positive; got 0"),
+    (paged_tokens, {"lengths": [3, -1], "block": 4}, "lengths must not be negative; got -1"),
     (forward_bytes, BOTH | {"n_tokens": 1, "batch": 0}, "batch must be positive; got 0"),
     (forward_bytes, BOTH | {"n_tokens": 0}, "n_tokens must be positive; got 0"),
     (forward_bytes, BOTH | {"n_tokens": 1, "n_past": nan}, "n_past must not be negative; got nan"),
