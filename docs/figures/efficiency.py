@@ -1,0 +1,219 @@
+"""Figures of chapter 7: shares, rooflines, tiles, traffic, and what blocks do to a weight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from experiments import record
+from figures import style
+from primer_ref.accounting import attention_crossover
+from primer_ref.flash_attention import (
+    hbm_traffic_bound,
+    hbm_traffic_dense,
+    hbm_traffic_flash,
+)
+from primer_ref.parameters import MODELS
+from primer_ref.roofline import DEVICES, Device, attainable, ridge_point
+from primer_ref.serving import decode_intensity, prefill_intensity
+
+Floats = NDArray[np.floating[Any]]
+MARKERS = "osD^v"
+
+
+def shares() -> Figure:
+    """Draw the share of a layer's operations that pairs of tokens take, against the length."""
+    fig, ax = style.one()
+    length = np.geomspace(64, 2**20, 200)
+    for name, label in (
+        ("smollm2-135m", "SmolLM2 135M"),
+        ("llama3-8b", "Llama 3 8B"),
+        ("llama3-405b", "Llama 3 405B"),
+    ):
+        model = MODELS[name]
+        crossover = attention_crossover(model.config, model.parameters)
+        (line,) = ax.plot(length, length / (length + crossover), label=label)
+        ax.plot(crossover, 0.5, "o", color=line.get_color())
+    ax.axhline(0.5, color=style.INK, linewidth=1, linestyle=":")
+    ax.set(xscale="log", xlabel="tokens, T", ylabel="share of pairs of tokens", ylim=(0, 1))
+    ax.set_xticks([10**2, 10**3, 10**4, 10**5, 10**6])
+    ax.legend(loc="upper left")
+    return fig
+
+
+def datasheet() -> Figure:
+    """Draw an H100's roof with decoding and prefill of Llama 3 8B under it."""
+    fig, axes = style.figure(height=3.7, columns=2)
+    left, right = axes[0]
+    device, model = DEVICES["h100-sxm"], MODELS["llama3-8b"]
+    intensity = np.geomspace(0.5, 2**12, 200)
+    left.plot(intensity, attainable(intensity, device) / 1e12, label="H100")
+    a100 = DEVICES["a100-80gb"]
+    left.plot(intensity, attainable(intensity, a100) / 1e12, label="A100")
+    for tokens, marker in ((1, "o"), (64, "s")):
+        at = decode_intensity(model.config, model.parameters, n_past=1024, batch=tokens)
+        left.plot(at, attainable(at, device) / 1e12, marker, color=style.INK)
+        left.annotate(
+            f"writing, {tokens}",
+            (at, float(attainable(at, device)) / 1e12),
+            xytext=(8, -10),
+            textcoords="offset points",
+            fontsize=9,
+        )
+    at = prefill_intensity(model.config, model.parameters, n_tokens=1024)
+    left.plot(at, attainable(at, device) / 1e12, "D", color=style.INK)
+    left.annotate(
+        "reading",
+        (at, float(attainable(at, device)) / 1e12),
+        xytext=(-14, -16),
+        textcoords="offset points",
+        fontsize=9,
+    )
+    left.set(
+        xscale="log",
+        yscale="log",
+        xlabel="intensity (FLOP a byte)",
+        ylabel="attainable TFLOP/s",
+        ylim=(0.7, 2500),
+    )
+    left.legend(fontsize=9, loc="upper left")
+    batch = 2 ** np.arange(0, 13)
+    for past in (0, 256, 1024, 8192):
+        values = [
+            decode_intensity(model.config, model.parameters, n_past=past, batch=int(b))
+            for b in batch
+        ]
+        right.plot(batch, values, label=f"past {past:,}")
+    right.axhline(ridge_point(device), color=style.INK, linewidth=1.2, linestyle=":")
+    right.annotate("H100's ridge", (1, ridge_point(device) * 1.15), fontsize=9)
+    right.set(
+        xscale="log",
+        yscale="log",
+        xlabel="sequences in a batch",
+        ylabel="intensity (FLOP a byte)",
+        ylim=(0.7, 6000),
+    )
+    right.legend(fontsize=9, loc="lower right")
+    return fig
+
+
+def machine() -> Figure:
+    """Draw a measured roof with the real model's measured steps and readings under it."""
+    fig, ax = style.one(height=3.9)
+    found = record.load("machine_roofline")
+    measured = found["machine"]
+    device = Device(measured["peak"], measured["bandwidth"], 1.0, 1.0)
+    intensity = np.geomspace(0.3, 500, 200)
+    ax.plot(intensity, attainable(intensity, device) / 1e9, color=style.INK, label="roof")
+    for (part, marker, label), key in zip(
+        (("decode", "o", "writing, sequences"), ("prefill", "s", "reading, tokens")),
+        ("batch", "tokens"),
+        strict=True,
+    ):
+        at = np.array([work["intensity"] for work in found[part]])
+        rate = np.array([step["flops_per_second"] for step in measured[part]]) / 1e9
+        ax.plot(at, rate, marker, markersize=7, linestyle="none", label=label)
+        for work, x, y in zip(found[part], at, rate, strict=True):
+            ax.annotate(
+                str(work[key]),
+                (x, y),
+                xytext=(0, -16),
+                textcoords="offset points",
+                ha="center",
+                fontsize=9,
+            )
+    ax.axvline(measured["ridge"], color=style.INK, linewidth=1, linestyle=":")
+    ax.annotate("ridge", (measured["ridge"] * 1.06, 2.6), fontsize=9)
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="intensity (FLOP a byte)",
+        ylabel="GFLOP/s",
+        ylim=(2, 250),
+    )
+    ax.legend(loc="upper left", fontsize=9)
+    return fig
+
+
+def tiles() -> Figure:
+    """Draw which tiles of the scores a causal pass visits, and what it holds at one of them."""
+    fig, ax = style.one(height=3.8)
+    n = 6
+    for row in range(n):
+        for column in range(n):
+            visited = column <= row
+            ax.add_patch(
+                Rectangle(
+                    (column, row),
+                    1,
+                    1,
+                    facecolor="#FFFFFF",
+                    edgecolor=style.INK,
+                    hatch="" if visited else "////",
+                    linewidth=0.8,
+                )
+            )
+            if visited:
+                text = str(row * (row + 1) // 2 + column + 1)
+                ax.annotate(text, (column + 0.5, row + 0.55), ha="center", va="center")
+    ax.add_patch(Rectangle((2, 4), 1, 1, fill=False, edgecolor=style.COLORS[1], linewidth=3))
+    ax.annotate("block of keys and values", (2.5, 6.55), ha="center")
+    ax.annotate("", (2.5, 6.05), (2.5, 6.4), arrowprops={"arrowstyle": "->"})
+    ax.annotate("block of\nqueries, and\nits m, ℓ, o", (-1.15, 4.5), ha="center", va="center")
+    ax.annotate("", (-0.05, 4.5), (-0.4, 4.5), arrowprops={"arrowstyle": "->"})
+    ax.set(xlim=(-2.1, 6.2), ylim=(6.8, -0.1), aspect="equal")
+    ax.axis("off")
+    return fig
+
+
+def cost() -> Figure:
+    """Draw measured time and peak memory of dense and tiled attention against the length."""
+    fig, axes = style.figure(height=3.7, columns=2)
+    found = record.load("attention_cost")
+    measured = found["machine"]
+    left, right = axes[0]
+    for j, (kind, label) in enumerate(
+        (
+            ("dense", "dense"),
+            ("tiled", "tiled"),
+            ("dense_causal", "dense, causal"),
+            ("tiled_causal", "tiled, causal"),
+        )
+    ):
+        options: dict[str, Any] = {"marker": MARKERS[j], "label": label}
+        left.plot(found["sizes"], np.array(measured["seconds"][kind]["median"]) * 1e3, **options)
+        right.plot(found["sizes"], np.array(measured["peak"][kind]) / 1e6, **options)
+    for ax, name in ((left, "processor time (ms)"), (right, "peak memory (MB)")):
+        ax.set(xscale="log", yscale="log", xlabel="tokens, N", ylabel=name)
+        ax.minorticks_off()
+        ax.set_xticks(found["sizes"], [str(n) for n in found["sizes"]], fontsize=9)
+    handles, labels = left.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9)
+    return fig
+
+
+def traffic() -> Figure:
+    """Draw what must move and what does move, against the size of the fast memory."""
+    fig, ax = style.one(height=3.7)
+    n, size = 2**14, 64
+    memory = np.unique(np.geomspace(5 * size + 2, n * size, 160).astype(int))
+    tiled = [hbm_traffic_flash(n, size, int(m)) for m in memory]
+    ax.plot(memory, np.full(len(memory), hbm_traffic_dense(n, size)), label="all scores stored")
+    ax.plot(memory, tiled, label="in tiles")
+    large = memory[memory >= size**2]
+    ax.plot(large, [hbm_traffic_bound(n, size, int(m)) for m in large], label="lower bound")
+    ax.axvline(size**2, color=style.INK, linewidth=1, linestyle=":")
+    ax.annotate("M = d²", (size**2 * 1.08, 2.2e6), fontsize=9)
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="fast memory M (numbers)",
+        ylabel="numbers moved",
+        ylim=(1.5e6, 2e10),
+    )
+    ax.legend(loc="upper right", fontsize=9)
+    return fig
