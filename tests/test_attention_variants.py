@@ -95,6 +95,25 @@ def test_random_projections_keep_the_products_of_the_weights_as_the_lemma_says()
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)
 
 
+@pytest.mark.equation("eq-linformer-error")
+def test_with_as_many_mixtures_as_the_theorem_asks_for_all_products_are_kept() -> None:
+    rng = np.random.default_rng(3)
+    eps, eta, (n, size, width) = 0.5, 0.05, (30, 400, 4)
+    rank = math.ceil(2 * math.log(4 * n * width / eta) / (eps**2 / 2 - eps**3 / 3))
+    assert rank < size
+    weights, v = (
+        attention_weights(*rng.normal(size=(2, size, 8)))[:n],
+        rng.normal(size=(size, width)),
+    )
+    weights[0] = np.eye(1, size)  # a row that looks at one key only
+    allowed = eps * np.linalg.norm(weights, axis=1)[:, None] * np.linalg.norm(v, axis=0)
+    failed = 0
+    for _ in range(20):
+        f = rng.normal(size=(rank, size)) / math.sqrt(rank)
+        failed += bool(np.any(np.abs(weights @ f.T @ (f @ v) - weights @ v) > allowed))
+    assert failed <= 3  # of 20, each with probability at most 0.05
+
+
 @pytest.mark.equation("eq-pool-heads")
 def test_pooling_means_neighboring_heads_and_keeps_a_model_whose_heads_agree() -> None:
     rng = np.random.default_rng(2)

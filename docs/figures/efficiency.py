@@ -121,7 +121,7 @@ def machine() -> Figure:
             ax.annotate(
                 str(work[key]),
                 (x, y),
-                xytext=(0, -16),
+                xytext=(0, -16 if marker == "o" else 8),
                 textcoords="offset points",
                 ha="center",
                 fontsize=9,
@@ -163,9 +163,9 @@ def tiles() -> Figure:
     ax.add_patch(Rectangle((2, 4), 1, 1, fill=False, edgecolor=style.COLORS[1], linewidth=3))
     ax.annotate("block of keys and values", (2.5, 6.55), ha="center")
     ax.annotate("", (2.5, 6.05), (2.5, 6.4), arrowprops={"arrowstyle": "->"})
-    ax.annotate("block of\nqueries, and\nits m, ℓ, o", (-1.15, 4.5), ha="center", va="center")
-    ax.annotate("", (-0.05, 4.5), (-0.4, 4.5), arrowprops={"arrowstyle": "->"})
-    ax.set(xlim=(-2.1, 6.2), ylim=(6.8, -0.1), aspect="equal")
+    ax.annotate("block of\nqueries, and\nits m, ℓ, o", (-1.5, 4.5), ha="center", va="center")
+    ax.annotate("", (-0.05, 4.5), (-0.45, 4.5), arrowprops={"arrowstyle": "->"})
+    ax.set(xlim=(-2.6, 6.2), ylim=(6.8, -0.1), aspect="equal")
     ax.axis("off")
     return fig
 
