@@ -92,19 +92,19 @@ def kv_cache_bytes(config: Config, *, n_tokens: int, bytes_per_number: float = 2
 
 
 def paged_tokens(lengths: ArrayLike, block: int) -> int:
-    r"""Count the tokens that caches in blocks have room for, :math:`\sum_i b \lceil n_i/b \rceil`.
+    r"""Count the tokens that caches in blocks have room for, :math:`\sum_i a \lceil n_i/a \rceil`.
 
     Parameters
     ----------
     lengths : array_like of int, shape (n,)
         Tokens that each sequence has so far.
     block : int
-        Tokens a block, b.
+        Tokens a block, a.
 
     Returns
     -------
     int
-        Tokens, used and unused. The last block of each sequence has at most b − 1 unused ones.
+        Tokens, used and unused. The last block of each sequence has at most a − 1 unused ones.
 
     Raises
     ------
