@@ -54,7 +54,6 @@ def counted_pass(c: Config, *, n_tokens: int, n_past: int, gated: bool) -> dict[
 
 
 @pytest.mark.equation("eq-forward-flops")
-@pytest.mark.equation("eq-pass-flops")
 @pytest.mark.parametrize("n_past", [0, 5])
 def test_forward_counts_what_a_pass_multiplies(n_past: int) -> None:
     for parameters, gated in ((LLAMA, True), (GPT, False)):
@@ -95,7 +94,6 @@ def test_the_layers_of_attention_are_those_of_the_heads() -> None:
 
 
 @pytest.mark.equation("eq-causal-pairs")
-@pytest.mark.equation("eq-pass-flops")
 @given(st.integers(0, 20), st.integers(1, 20), st.integers(1, 20))
 def test_a_causal_count_does_not_depend_on_how_the_sequence_is_cut(
     past: int, first: int, second: int
@@ -185,7 +183,6 @@ def square(hidden: int) -> Config:
     )  # fmt: skip
 
 
-@pytest.mark.equation("eq-attention-crossover")
 def test_where_pairs_of_tokens_overtake_the_matrices() -> None:
     plain, gated = gpt_parameters(square(256)), llama_parameters(square(256), tied=True)
     assert attention_crossover(square(256), plain) == 6 * 64

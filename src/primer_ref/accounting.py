@@ -110,8 +110,6 @@ def forward_flops(
 
     Notes
     -----
-    Implements :eq:`eq-pass-flops`.
-
     This is what dense kernels compute, the triangle above the diagonal with the one below.
     `causal_forward_flops` counts what the mask leaves.
 
@@ -160,8 +158,6 @@ def causal_forward_flops(
 
     Notes
     -----
-    Implements :eq:`eq-pass-flops`.
-
     A prefill and then one decoding step after another add up to one pass over everything: the
     count does not depend on how the sequence is cut. That of `forward_flops` does.
 
@@ -296,8 +292,6 @@ def attention_crossover(config: Config, parameters: ParameterCount) -> float:
 
     Notes
     -----
-    Implements :eq:`eq-attention-crossover`.
-
     Assumptions: masked pairs are counted, and the head is not. With as many key heads as heads,
     HD = C, a feed-forward part of two matrices and width 4C gives 12C² parameters a layer and so
     6C; a gated one of that width gives 16C² and so 8C. If only visible pairs count, a token has
