@@ -53,3 +53,18 @@ def test_times_of_training_as_printed_for_megatron() -> None:
             8 * n * tokens, a100, n_devices=devices, utilization=rate / a100.flops
         )
         assert seconds / 86400 == pytest.approx(days, abs=0.5)
+
+
+@pytest.mark.equation("eq-product-bytes")
+@given(*[st.integers(1, 40)] * 3)
+def test_three_products_of_a_step_do_and_move_the_same(n_tokens: int, m: int, n: int) -> None:
+    x, w, dy = (np.ones(shape, np.float16) for shape in ((n_tokens, m), (m, n), (n_tokens, n)))
+    intensity = 2 / 2 / (1 / n_tokens + 1 / m + 1 / n)
+    for left, right in ((x, w), (dy, w.T), (x.T, dy)):
+        result = left @ right
+        flops = 2 * left.shape[1] * result.size  # a multiplication and an addition a term
+        moved = left.nbytes + right.nbytes + result.nbytes
+        assert flops == 2 * n_tokens * m * n
+        assert moved == 2 * (n_tokens * m + m * n + n_tokens * n)
+        assert arithmetic_intensity(flops, moved) == pytest.approx(intensity, rel=1e-12)
+    assert intensity < min(n_tokens, m, n)

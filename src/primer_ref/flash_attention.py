@@ -353,8 +353,8 @@ def hbm_traffic_flash(n_tokens: int, size: int, memory: int) -> int:
     -----
     Implements :eq:`eq-traffic-tiled`.
 
-    With B of the order of M/d this is :math:`\Theta(N^2d^2/M)` for d ≤ M ≤ Nd, less than the dense
-    :math:`\Theta(N^2 + Nd)` as long as d² is below M. How long the blocks of keys are does not
+    With B of the order of M/d this is :math:`\Theta(N^2d^2/M)` for 5d + 2 ≤ M ≤ Nd, of lower order
+    than the dense :math:`4N^2 + 4Nd` if d² is far below M. How long the blocks of keys are does not
     matter.
 
     References
