@@ -42,6 +42,8 @@ def test_the_roof_is_flat_on_one_side_of_the_ridge_and_a_line_on_the_other() -> 
     device = Device(flops=8.0, bandwidth=2.0, memory=1.0, watts=1.0)
     assert ridge_point(device) == 4
     np.testing.assert_array_equal(attainable([0, 1, 2, 4, 8], device), [0, 2, 4, 8, 8])
+    assert roofline_seconds(16, 2, device) == 2  # computing takes 2 s, moving 1 s
+    assert roofline_seconds(8, 10, device) == 5  # and here 1 s and 5 s
 
 
 def test_times_of_training_as_printed_for_megatron() -> None:
