@@ -183,6 +183,7 @@ def square(hidden: int) -> Config:
     )  # fmt: skip
 
 
+@pytest.mark.equation("eq-attention-crossover")
 def test_where_pairs_of_tokens_overtake_the_matrices() -> None:
     plain, gated = gpt_parameters(square(256)), llama_parameters(square(256), tied=True)
     assert attention_crossover(square(256), plain) == 6 * 64
