@@ -121,9 +121,10 @@ def machine() -> Figure:
             ax.annotate(
                 str(work[key]),
                 (x, y),
-                xytext=(0, -16 if marker == "o" else 8),
+                xytext=(-7, 0) if marker == "o" else (7, 0),
                 textcoords="offset points",
-                ha="center",
+                ha="right" if marker == "o" else "left",
+                va="center",
                 fontsize=9,
             )
     ax.axvline(measured["ridge"], color=style.INK, linewidth=1, linestyle=":")
@@ -161,11 +162,11 @@ def tiles() -> Figure:
                 text = str(row * (row + 1) // 2 + column + 1)
                 ax.annotate(text, (column + 0.5, row + 0.55), ha="center", va="center")
     ax.add_patch(Rectangle((2, 4), 1, 1, fill=False, edgecolor=style.COLORS[1], linewidth=3))
-    ax.annotate("block of keys and values", (2.5, 6.55), ha="center")
-    ax.annotate("", (2.5, 6.05), (2.5, 6.4), arrowprops={"arrowstyle": "->"})
+    ax.annotate("block of keys and values", (2.5, 6.6), ha="center", va="top")
+    ax.annotate("", (2.5, 6.02), (2.5, 6.52), arrowprops={"arrowstyle": "->"})
     ax.annotate("block of\nqueries, and\nits m, ℓ, o", (-1.5, 4.5), ha="center", va="center")
     ax.annotate("", (-0.05, 4.5), (-0.45, 4.5), arrowprops={"arrowstyle": "->"})
-    ax.set(xlim=(-2.6, 6.2), ylim=(6.8, -0.1), aspect="equal")
+    ax.set(xlim=(-2.6, 6.2), ylim=(7.1, -0.1), aspect="equal")
     ax.axis("off")
     return fig
 
