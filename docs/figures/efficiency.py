@@ -121,9 +121,9 @@ def machine() -> Figure:
             ax.annotate(
                 str(work[key]),
                 (x, y),
-                xytext=(-7, 0) if marker == "o" else (7, 0),
+                xytext=(5, 12) if marker == "o" else (7, 0),
                 textcoords="offset points",
-                ha="right" if marker == "o" else "left",
+                ha="center" if marker == "o" else "left",
                 va="center",
                 fontsize=9,
             )
