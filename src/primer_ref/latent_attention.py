@@ -42,9 +42,9 @@ def latent_attention(
         Token vectors.
     w_q : array_like, shape (C, H·D)
         Query weights, heads side by side.
-    w_down : array_like, shape (C, R)
+    w_down : array_like, shape (C, r)
         Compression.
-    w_up : tuple of array_like, shapes (R, H·D) and (R, H·E)
+    w_up : tuple of array_like, shapes (r, H·D) and (r, H·E)
         From the latent vector to keys and to values.
     w_o : array_like, shape (H·E, C)
         Output weights, heads on top of one another.
@@ -68,7 +68,7 @@ def latent_attention(
     Implements :eq:`eq-latent`.
 
     `primer_ref.heads.multi_head_attention` whose key and value weights, side by side, are a product
-    of rank R. Kept for a token: R numbers instead of H(D + E). Rotary positions would come between
+    of rank r. Kept for a token: r numbers instead of H(D + E). Rotary positions would come between
     the two matrices of the key; DeepSeek-V2 gives them coordinates of their own for this reason,
     which are left out here.
 
@@ -86,7 +86,7 @@ def latent_attention(
     [[3. 3.]]
     """
     x, w_o = as_floats(x), as_floats(w_o)
-    latent = x @ as_floats(w_down)  # (..., T, R)
+    latent = x @ as_floats(w_down)  # (..., T, r)
     q = split_heads(x @ as_floats(w_q), n_heads)  # (..., H, T, D)
     k, v = (split_heads(latent @ as_floats(w), n_heads) for w in w_up)
     mask = None if mask is None else as_floats(mask)[..., None, :, :]  # one mask for all heads
@@ -135,7 +135,7 @@ def latent_attention_absorbed(
     -----
     Implements :eq:`eq-latent-absorbed`.
 
-    The way to generate text: of the cache, each step reads R numbers a token. Scores still are
+    The way to generate text: of the cache, each step reads r numbers a token. Scores still are
     divided by the root of D, the size of the keys that are not built.
 
     Examples
@@ -147,13 +147,13 @@ def latent_attention_absorbed(
     [[3. 3.]]
     """
     x, w_o = as_floats(x), as_floats(w_o)
-    latent = (x @ as_floats(w_down))[..., None, :, :]  # (..., 1, T, R)
-    up_k, up_v = (split_heads(w, n_heads) for w in w_up)  # (H, R, D), (H, R, E)
-    q = split_heads(x @ as_floats(w_q), n_heads) @ np.swapaxes(up_k, -1, -2)  # (..., H, T, R)
-    # Attention will divide by √R where the keys ask for √D.
+    latent = (x @ as_floats(w_down))[..., None, :, :]  # (..., 1, T, r)
+    up_k, up_v = (split_heads(w, n_heads) for w in w_up)  # (H, r, D), (H, r, E)
+    q = split_heads(x @ as_floats(w_q), n_heads) @ np.swapaxes(up_k, -1, -2)  # (..., H, T, r)
+    # Attention will divide by √r where the keys ask for √D.
     q = q * math.sqrt(q.shape[-1] / up_k.shape[-1])
     mask = None if mask is None else as_floats(mask)[..., None, :, :]  # one mask for all heads
-    context = attention_weights(q, latent, mask) @ latent  # (..., H, T, R)
-    w_out = up_v @ w_o.reshape(n_heads, -1, w_o.shape[-1])  # (H, R, C)
+    context = attention_weights(q, latent, mask) @ latent  # (..., H, T, r)
+    w_out = up_v @ w_o.reshape(n_heads, -1, w_o.shape[-1])  # (H, r, C)
     value: Floats = np.sum(context @ w_out, axis=-3)
     return value
