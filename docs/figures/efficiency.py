@@ -218,3 +218,33 @@ def traffic() -> Figure:
     )
     ax.legend(loc="upper right", fontsize=9)
     return fig
+
+
+def segments() -> Figure:
+    """Draw where the products of a pair are formed and joined, inside a segment and across it."""
+    fig, ax = style.one(height=3.3)
+    ax.add_patch(Rectangle((2, -0.6), 2, 4.1, facecolor="#DDDDDD", edgecolor="none"))
+    for edge in range(0, 7, 2):
+        ax.axvline(edge, color=style.INK, linewidth=1, linestyle=":")
+    for row, (name, here, other, joined) in enumerate(
+        (
+            ("inner", 2.5, 3.1, 3.7),
+            ("crossing, case 1", 2.7, 0.9, 3.5),
+            ("crossing, case 2", 2.9, 0.7, 5.1),
+            ("crossing, case 3", 2.9, 4.7, 5.4),
+        )
+    ):
+        y = 3 - row
+        ax.annotate(name, (-0.15, y), ha="right", va="center", fontsize=9)
+        ax.plot([min(here, other), joined], [y, y], "-", color=style.INK, linewidth=1)
+        ax.plot(here, y, "o", color=style.COLORS[0], markersize=8)
+        ax.plot(other, y, "s", color=style.COLORS[1], markersize=8)
+        ax.plot(joined, y, "D", color=style.INK, markersize=7)
+        for x, text in ((here, "μ"), (other, "μ′"), (joined, "+")):
+            ax.annotate(text, (x, y + 0.22), ha="center", va="bottom", fontsize=10)
+    ax.annotate("this segment", (3, -0.5), ha="center", va="bottom", fontsize=9)
+    ax.annotate("earlier", (1, -0.5), ha="center", va="bottom", fontsize=9)
+    ax.annotate("later", (5, -0.5), ha="center", va="bottom", fontsize=9)
+    ax.set(xlim=(-2.1, 6.05), ylim=(-0.6, 3.7))
+    ax.axis("off")
+    return fig
