@@ -46,6 +46,8 @@ def best_by_search(flops: float, law: ScalingLaw) -> float:
     return float(np.exp(found.x))
 
 
+@pytest.mark.equation("eq-compute-optimal")
+@pytest.mark.equation("eq-equal-gain")
 @given(laws, st.floats(1e15, 1e27))
 def test_the_closed_form_is_the_minimum(law: ScalingLaw, flops: float) -> None:
     best = compute_optimal(flops, law)
@@ -57,6 +59,8 @@ def test_the_closed_form_is_the_minimum(law: ScalingLaw, flops: float) -> None:
     np.testing.assert_allclose(best.loss, law.e + size + data, rtol=1e-12)
 
 
+@pytest.mark.equation("eq-optimal-tokens")
+@pytest.mark.equation("eq-compute-frontier")
 @given(laws, st.floats(1e15, 1e27))
 def test_each_of_size_data_compute_and_loss_gives_the_others(law: ScalingLaw, flops: float) -> None:
     best = compute_optimal(flops, law)
@@ -106,6 +110,7 @@ def test_overhead_as_printed() -> None:
     np.testing.assert_allclose(overhead, [2.8, 20.8, 188], rtol=0.02)
 
 
+@pytest.mark.equation("eq-compute-overhead")
 @given(laws, st.floats(1e18, 1e26), st.floats(0.5, 5))
 def test_the_overhead_buys_the_best_loss_at_another_size(
     law: ScalingLaw, flops: float, factor: float

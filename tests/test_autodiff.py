@@ -250,6 +250,7 @@ def test_every_rule_has_a_case_and_every_case_leads_through_its_rule() -> None:
             assert any(node._rules is rules for node in history(call(*tensors)))
 
 
+@pytest.mark.equation("eq-vjp")
 @pytest.mark.parametrize(("shapes", "call"), rows(CASES | COMPOSED_CASES))
 def test_a_rule_gives_the_slope_that_finite_differences_give(
     shapes: list[tuple[int, ...]], call: Function
@@ -343,6 +344,7 @@ def test_a_chain_of_a_hundred_thousand_operations_needs_no_recursion() -> None:
     assert value_and_grad(chain)(3.0) == (3.0, 1.0)
 
 
+@pytest.mark.equation("eq-adjoint")
 def test_a_shared_result_is_walked_once_however_many_roads_lead_to_it() -> None:
     def doubled(x: Any) -> Any:
         for _ in range(60):
@@ -462,6 +464,7 @@ class Counted(np.lib.mixins.NDArrayOperatorsMixin):
         return self.data.dtype
 
 
+@pytest.mark.equation("eq-cheap-gradient")
 def test_a_gradient_costs_a_small_multiple_of_the_value() -> None:
     def loss(tree: Any) -> Any:
         x, *weights, unembedding = tree
@@ -496,6 +499,7 @@ def test_an_inner_derivative_is_not_confused_with_an_outer_one() -> None:
     assert grad(lambda x: x * grad(lambda y: y * y.data)(x))(5.0) == 5
 
 
+@pytest.mark.equation("eq-hessian-product")
 @given(seeds)
 def test_hessian_vector_product_is_the_hessian_times_the_vector(seed: int) -> None:
     x, v = normal(seed, (4,), (4,))

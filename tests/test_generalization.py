@@ -15,7 +15,9 @@ from primer_ref.generalization import (
     max_margin_solution,
     min_norm_solution,
     ridgeless_risk,
+    ridgeless_risk_gaussian,
     ridgeless_risk_given,
+    uniform_gap,
 )
 
 F = NDArray[np.float64]
@@ -28,9 +30,33 @@ def problem(seed: int, n: int, p: int) -> tuple[F, F]:
     return rng.normal(size=(n, p)), rng.normal(size=n)
 
 
+# --- Uniform bounds ----------------------------------------------------------------------------
+
+
+@pytest.mark.equation("eq-uniform-gap")
+@pytest.mark.parametrize(("size", "n"), [(1, 50), (100, 50), (100, 400)])
+def test_no_hypothesis_of_a_class_strays_beyond_the_gap(size: int, n: int) -> None:
+    # Hypotheses that are independent of one another are the worst case of the sum of chances.
+    rng = np.random.default_rng(0)
+    expected = rng.uniform(0.1, 0.9, size)
+    seen = rng.binomial(n, expected, size=(2000, size)) / n
+    worst = np.max(np.abs(seen - expected), axis=1)
+    for delta in (0.5, 0.05):
+        assert np.mean(worst > uniform_gap(np.log(size), n, delta=delta)) <= delta
+    # The bound is not idle: a half of it is exceeded often.
+    assert np.mean(worst > uniform_gap(np.log(size), n, delta=0.5) / 2) > 0.3
+
+
+def test_the_bound_for_one_hypothesis_is_that_of_a_share() -> None:
+    # Hoeffding 1963: 185 and 18,445 draws for a share to 0.1 and 0.01 at 95 %.
+    for n, gap in ((185, 0.1), (18_445, 0.01)):
+        assert uniform_gap(0.0, n, delta=0.05) <= gap < uniform_gap(0.0, n - 1, delta=0.05)
+
+
 # --- Least squares -----------------------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-min-norm")
 @given(seeds, st.integers(1, 6), st.integers(1, 9))
 def test_the_solution_of_least_norm(seed: int, n: int, p: int) -> None:
     x, y = problem(seed, n, p)
@@ -51,6 +77,8 @@ def test_no_other_solution_is_as_short(seed: int) -> None:
     assert np.linalg.norm(other) ** 2 == pytest.approx(np.linalg.norm(w) ** 2 + 1)
 
 
+@pytest.mark.equation("eq-least-squares-descent")
+@pytest.mark.equation("eq-descent-limit")
 @given(seeds, st.booleans())
 def test_descent_ends_at_its_limit_and_only_from_the_row_space_at_the_least_norm(
     seed: int, wide: bool
@@ -98,18 +126,30 @@ def test_the_limit_is_approached_like_one_over_n() -> None:
         np.testing.assert_allclose(np.array(off[:-1]) / off[1:], 2, rtol=0.03)
 
 
+@pytest.mark.equation("eq-ridgeless-gaussian")
 @pytest.mark.parametrize(("n", "p"), [(40, 20), (20, 40), (30, 24), (24, 60)])
 def test_risks_of_finite_samples_have_their_known_means(n: int, p: int) -> None:
     rng = np.random.default_rng(0)
     weights = rng.normal(size=p)
     weights *= np.sqrt(3) / np.linalg.norm(weights)
     risks = [ridgeless_risk_given(rng.normal(size=(n, p)), weights, noise=2.0) for _ in range(1500)]
-    variance = 2 * (p / (n - p - 1) if p < n else n / (p - n - 1))
-    bias = 3 * max(1 - n / p, 0)
-    assert np.mean([r.variance for r in risks]) == pytest.approx(variance, rel=0.05)
-    assert np.mean([r.bias for r in risks]) == pytest.approx(bias, rel=0.03, abs=1e-12)
+    exact = ridgeless_risk_gaussian(n, p, noise=2.0, signal=3.0)
+    assert np.mean([r.variance for r in risks]) == pytest.approx(float(exact.variance), rel=0.05)
+    assert np.mean([r.bias for r in risks]) == pytest.approx(float(exact.bias), rel=0.03, abs=1e-12)
 
 
+def test_means_of_normal_features_by_the_inverse_wishart_law() -> None:
+    for n, p in ((9, 4), (4, 9), (30, 28), (28, 30)):
+        by_hand = p / (n - p - 1) if p < n else n / (p - n - 1)
+        risk = ridgeless_risk_gaussian(n, p, noise=0.5, signal=2.0)
+        assert (risk.variance, risk.bias) == pytest.approx((by_hand / 2, 2 * max(1 - n / p, 0)))
+    # The chi-squared law with one degree of freedom has no mean inverse.
+    for p in (19, 20, 21):
+        assert np.isinf(ridgeless_risk_gaussian(20, p, noise=1.0, signal=1.0).variance)
+        assert ridgeless_risk_gaussian(20, p, noise=0.0, signal=1.0).variance == 0
+
+
+@pytest.mark.equation("eq-ridgeless-limit")
 def test_the_limit_agrees_with_a_simulation() -> None:
     rng = np.random.default_rng(1)
     for gamma in (0.4, 0.8, 1.5, 4.0):
@@ -121,6 +161,7 @@ def test_the_limit_agrees_with_a_simulation() -> None:
         assert float(given.total) == pytest.approx(float(limit.total), rel=0.1)
 
 
+@pytest.mark.equation("eq-ridgeless-given")
 @given(seeds)
 def test_risk_on_given_features_is_the_mean_over_noise_and_test_cases(seed: int) -> None:
     x, weights = problem(seed, 3, 5)[0], np.arange(5.0)
@@ -170,6 +211,7 @@ def separable(seed: int, n: int, p: int) -> tuple[F, F]:
     return x + np.outer(labels * (0.5 + np.abs(across)) - across, direction), labels
 
 
+@pytest.mark.equation("eq-max-margin")
 @given(seeds, st.integers(1, 12), st.integers(1, 4), st.floats(1e-3, 1e3))
 def test_the_largest_margin_satisfies_the_conditions_of_an_optimum(
     seed: int, n: int, p: int, scale: float
@@ -196,6 +238,7 @@ def test_no_direction_has_a_larger_margin(seed: int) -> None:
     assert margins.max() == pytest.approx(1 / np.linalg.norm(w), abs=2e-3 * np.abs(x).max())
 
 
+@pytest.mark.equation("eq-logistic-descent")
 def test_logistic_descent_is_that_of_its_loss() -> None:
     x, labels = separable(0, 6, 3)
 
@@ -209,6 +252,7 @@ def test_logistic_descent_is_that_of_its_loss() -> None:
     assert logistic_descent(x, labels, step=0.01, times=[]).shape == (0, 3)
 
 
+@pytest.mark.equation("eq-margin-path")
 def test_logistic_descent_turns_to_the_largest_margin_at_the_pace_of_a_logarithm() -> None:
     x, labels = separable(3, 6, 2)
     best = max_margin_solution(x, labels)

@@ -30,6 +30,8 @@ Doubles = NDArray[np.float64]
 seeds = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.equation("eq-sgd")
+@pytest.mark.equation("eq-quadratic-factor")
 def test_gradient_descent_shrinks_each_direction_by_its_own_factor() -> None:
     curvatures, start, rate = np.array([0.1, 1.0, 3.9, 4.1]), np.array([1.0, -2.0, 3.0, 1e-3]), 0.5
     weights, state = start, None
@@ -41,6 +43,7 @@ def test_gradient_descent_shrinks_each_direction_by_its_own_factor() -> None:
     assert state is None
 
 
+@pytest.mark.equation("eq-heavy-ball")
 def test_the_heavy_ball_follows_its_two_by_two_matrix() -> None:
     curvature, rate, beta = 0.7, 0.3, 0.8
     matrix = np.array([[1 - rate * curvature, -rate * beta], [curvature, beta]])  # on (θ, u)
@@ -51,6 +54,7 @@ def test_the_heavy_ball_follows_its_two_by_two_matrix() -> None:
     np.testing.assert_allclose([weights, velocity], expected, rtol=1e-10)
 
 
+@pytest.mark.equation("eq-heavy-ball-rate")
 @pytest.mark.parametrize("condition", [10.0, 100.0, 1000.0])
 def test_the_heavy_ball_at_its_best_converges_at_the_rate_of_the_root(condition: float) -> None:
     # Polyak's choice for curvatures from 1 to κ: all modes shrink by √β = (√κ − 1)/(√κ + 1).
@@ -76,6 +80,7 @@ def test_without_memory_the_heavy_ball_is_gradient_descent() -> None:
     np.testing.assert_array_equal(heavy, plain)
 
 
+@pytest.mark.equation("eq-adam")
 @given(seeds)
 def test_adam_divides_averages_written_out_as_sums(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -108,6 +113,7 @@ def test_adam_does_not_see_the_scale_of_the_loss(seed: int, scale: float) -> Non
     np.testing.assert_allclose(ends[1], ends[0], rtol=1e-9)
 
 
+@pytest.mark.equation("eq-adamw")
 def test_decay_is_decoupled_from_the_averages() -> None:
     weights, gradient = np.array([2.0, -3.0]), np.array([5.0, 1e-3])
     state = first_moments(weights)
@@ -121,6 +127,7 @@ def test_decay_is_decoupled_from_the_averages() -> None:
     np.testing.assert_allclose(still, (1 - 0.04) ** 10 * weights, rtol=1e-13)
 
 
+@pytest.mark.equation("eq-adam-trap")
 def test_adam_walks_to_the_worst_point_of_a_convex_problem() -> None:
     # Reddi, Kale and Kumar 2018, theorem 1: of three losses on [−1, 1] one is C x and two are −x.
     # Their sum has its minimum at −1, for C > 2; the average of squares forgets the large gradient.
@@ -208,6 +215,7 @@ def test_single_precision_stays_whatever_kind_of_number_the_rate_is() -> None:
 # --- Norms -----------------------------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-clip")
 @given(seeds, st.floats(1e-3, 1e3))
 def test_clipping_keeps_the_direction_and_the_limit(seed: int, limit: float) -> None:
     gradient = draw_tree(np.random.default_rng(seed))

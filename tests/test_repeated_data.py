@@ -1,6 +1,7 @@
 """Repeated data: the limits of the formula, its rate of decay, published values."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ def test_tokens_that_are_not_repeated_count_in_full(unique: float, decay: float)
     np.testing.assert_allclose(effective_tokens(unique, tokens, decay=decay), tokens, rtol=1e-12)
 
 
+@pytest.mark.equation("eq-effective-tokens")
 @given(st.floats(1, 1e12), st.floats(1.01, 50), st.floats(0.5, 50))
 def test_the_next_token_is_worth_what_the_decay_says(
     unique: float, epochs: float, decay: float
@@ -46,6 +48,7 @@ def test_without_repetition_and_excess_the_law_is_chinchillas() -> None:
         np.testing.assert_allclose(constrained, chinchilla_loss(n, unique, MUENNIGHOFF))
 
 
+@pytest.mark.equation("eq-data-constrained")
 def test_excess_is_discounted_on_both_sides() -> None:
     unique, law = 1e10, MUENNIGHOFF
     best = float(optimal_parameters(unique, law))

@@ -19,6 +19,7 @@ from primer_ref.scaling import (
 )
 
 
+@pytest.mark.equation("eq-loss-power-law")
 def test_kaplans_law_of_size_as_printed() -> None:
     # Kaplan et al. 2020, equation 1.1.
     n = [85e6, 1e8, 1.5e9, 1.746e11]
@@ -26,6 +27,7 @@ def test_kaplans_law_of_size_as_printed() -> None:
     np.testing.assert_allclose(losses, [2.865, 2.830, 2.303, 1.604], atol=2e-3)
 
 
+@pytest.mark.equation("eq-kaplan-joint")
 @given(st.floats(1e6, 1e12))
 def test_kaplans_joint_law_is_a_power_law_where_one_quantity_has_no_end(x: float) -> None:
     np.testing.assert_allclose(
@@ -55,6 +57,7 @@ def test_kaplans_exponent_of_compute_does_not_follow_from_the_others() -> None:
     assert abs(exponent - 0.054) > 1e-3
 
 
+@pytest.mark.equation("eq-chinchilla-loss")
 @given(st.floats(1e6, 1e13), st.floats(1e6, 1e15))
 def test_chinchillas_law_is_a_floor_and_two_power_laws(n: float, d: float) -> None:
     for law in (HOFFMANN, BESIROGLU):
@@ -81,6 +84,7 @@ def test_exponents_are_those_with_which_the_best_size_and_data_grow() -> None:
     assert law.exponents == pytest.approx((0.75, 0.25))
 
 
+@pytest.mark.equation("eq-exact-match")
 def test_an_answer_is_right_if_every_token_is() -> None:
     rng = np.random.default_rng(0)
     right = np.all(rng.random((200_000, 5)) < 0.8, axis=1)

@@ -35,6 +35,7 @@ def objective_by_scipy(law: F, n: F, d: F, losses: F, delta: float = 1e-3) -> fl
     return float(np.sum(special.huber(delta, predicted - np.log(losses))))
 
 
+@pytest.mark.equation("eq-huber")
 @given(st.floats(-5, 5), st.floats(0.01, 3))
 def test_huber_loss_agrees_with_scipy(r: float, delta: float) -> None:
     ours, theirs = huber_loss(r, delta=delta), special.huber(delta, r)
@@ -62,6 +63,7 @@ def by_simplex(*data: F) -> float:
     return float(found.fun)
 
 
+@pytest.mark.equation("eq-scaling-objective")
 def test_the_fit_is_at_least_as_good_as_scipys_and_its_value_is_its_own() -> None:
     data = runs(1, BESIROGLU, 0.01)
     fit = fit_scaling_law(*data)

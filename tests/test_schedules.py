@@ -27,6 +27,7 @@ Doubles = NDArray[np.float64]
 seeds = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.equation("eq-warmup-cosine")
 @given(st.integers(0, 20), st.integers(1, 100), st.floats(0, 1))
 def test_cosine_passes_its_corners_and_averages_half_way(
     warmup: int, length: int, share: float
@@ -51,6 +52,7 @@ def test_steps_in_bytes_may_be_fewer_than_those_of_the_warmup() -> None:
     np.testing.assert_allclose(rates, np.arange(5) / 400)
 
 
+@pytest.mark.equation("eq-stable-decay")
 @given(st.integers(0, 20), st.integers(0, 50), st.integers(1, 50), st.floats(0, 1))
 def test_the_trapezoid_passes_its_corners_and_has_its_area(
     warmup: int, flat: int, fall: int, share: float
@@ -88,6 +90,7 @@ def test_exact_expectations_give_signal_and_noise_back(
     assert found.noise == pytest.approx(noise, abs=1e-9 * scale * n_large)
 
 
+@pytest.mark.equation("eq-noise-scale")
 def test_the_noise_of_gaussian_gradients_is_recovered_without_bias() -> None:
     rng = np.random.default_rng(11)
     true, mix = rng.normal(size=20) / 2, rng.normal(size=(20, 20))

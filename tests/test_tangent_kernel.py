@@ -36,6 +36,8 @@ def test_arc_cosine_kernel_as_published() -> None:
     np.testing.assert_allclose(values, [1, 0.6090, 0.31831], atol=5e-5)
 
 
+@pytest.mark.equation("eq-arc-cosine-0")
+@pytest.mark.equation("eq-arc-cosine-1")
 @pytest.mark.parametrize("angle", [0.3, 1.0, 2.0, 3.0])
 def test_arc_cosine_kernels_are_the_means_that_they_stand_for(angle: float) -> None:
     # In polar coordinates both units are on for directions between θ − π/2 and π/2, and the mean
@@ -52,6 +54,7 @@ def test_arc_cosine_kernels_are_the_means_that_they_stand_for(angle: float) -> N
     np.testing.assert_allclose(arc_cosine_kernel_1(2 * x, 3 * y), 6 * 2 * mean)
 
 
+@pytest.mark.equation("eq-linearized")
 @given(seeds)
 def test_gradients_agree_with_finite_differences(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -74,6 +77,7 @@ def test_gradients_agree_with_finite_differences(seed: int) -> None:
     np.testing.assert_allclose(linear[~kinks], slope[~kinks], atol=1e-6)
 
 
+@pytest.mark.equation("eq-two-layer")
 def test_the_network_by_its_formula() -> None:
     rng = np.random.default_rng(0)
     weights, x = draw_two_layer(3, 5, rng=rng), rng.normal(size=3)
@@ -81,6 +85,8 @@ def test_the_network_by_its_formula() -> None:
     np.testing.assert_allclose(two_layer([x], weights), np.sqrt(2 / 5) * sum(units))
 
 
+@pytest.mark.equation("eq-tangent-products")
+@pytest.mark.equation("eq-tangent-kernel")
 def test_the_kernel_of_a_network_tends_to_the_limit_at_the_rate_of_a_mean() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(3, 4)), rng.normal(size=(2, 4))

@@ -88,6 +88,8 @@ def compute_optimal(flops: ArrayLike, law: ScalingLaw) -> Allocation:
     Best for training alone: a smaller model trained for longer is cheaper to run, at a price that
     `compute_overhead` gives.
 
+    Implements :eq:`eq-compute-optimal`.
+
     References
     ----------
     J. Hoffmann et al. (2022), Training Compute-Optimal Large Language Models, equation 4.
@@ -126,6 +128,10 @@ def optimal_tokens(n_parameters: ArrayLike, law: ScalingLaw) -> Floats:
     ------
     ValueError
         If a size is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-optimal-tokens`.
 
     Examples
     --------
@@ -194,6 +200,10 @@ def compute_for_loss(loss: ArrayLike, law: ScalingLaw) -> Floats:
     ValueError
         If a loss is not above the floor: no compute reaches it.
 
+    Notes
+    -----
+    Implements :eq:`eq-compute-frontier`.
+
     Examples
     --------
     Half of what is above the floor costs some fifty times the compute:
@@ -239,6 +249,10 @@ def compute_overhead(size_factor: ArrayLike, law: ScalingLaw) -> Floats:
     ------
     ValueError
         If a factor is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-compute-overhead`.
 
     References
     ----------

@@ -302,6 +302,10 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
         The value, and a function that takes a gradient with respect to the value (a tree like it)
         to a tuple of gradients, a tree for each argument. It can be called any number of times.
 
+    Notes
+    -----
+    Implements :eq:`eq-vjp`.
+
     Examples
     --------
     >>> import numpy as np
@@ -359,6 +363,8 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
     -----
     Gradients may share memory with one another; do not write into them.
 
+    Implements :eq:`eq-adjoint`.
+
     Examples
     --------
     >>> import numpy as np
@@ -397,6 +403,10 @@ def grad(f: Callable[..., Any]) -> Callable[..., Any]:
     -------
     callable
         Takes the same, returns the gradient with respect to the tree, as :func:`value_and_grad`.
+
+    Notes
+    -----
+    Implements :eq:`eq-adjoint`.
 
     Examples
     --------
@@ -467,6 +477,8 @@ def hessian_vector_product(f: Callable[[Any], Any], x: Any, v: Any) -> Any:
     -----
     The gradient is differentiated along v, at the cost of a few gradients; the matrix, which has
     n² entries, is never made. That it is symmetric lets the walk go backward.
+
+    Implements :eq:`eq-hessian-product`.
 
     References
     ----------

@@ -25,7 +25,9 @@ __all__ = [
     "max_margin_solution",
     "min_norm_solution",
     "ridgeless_risk",
+    "ridgeless_risk_gaussian",
     "ridgeless_risk_given",
+    "uniform_gap",
 ]
 
 Floats = NDArray[np.floating[Any]]
@@ -56,6 +58,56 @@ def _check_descent(step: float, n_steps: int) -> None:
         raise ValueError(f"n_steps must not be negative; got {n_steps}")
 
 
+def uniform_gap(log_size: ArrayLike, n_cases: ArrayLike, *, delta: float) -> Floats:
+    r"""Bound the gap of error that no hypothesis of a finite class exceeds.
+
+    It is :math:`\sqrt{(\log|\mathcal H| + \log(2/\delta)) / 2n}`.
+
+    Parameters
+    ----------
+    log_size : array_like, shape (...)
+        Logarithm of the number of hypotheses, log|H|; 0 for one that the data did not choose.
+    n_cases : array_like, shape (...)
+        Independent cases, n.
+    delta : float
+        Probability, δ, with which a gap may be larger.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Largest difference between error on the cases and expected error, on a scale from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If the logarithm is negative, a number of cases is not positive, or δ is not in (0, 1].
+
+    Notes
+    -----
+    From 1 on the bound says nothing. Uses Hoeffding's inequality for each hypothesis and the sum
+    of their probabilities.
+
+    Implements :eq:`eq-uniform-gap`.
+
+    References
+    ----------
+    W. Hoeffding (1963), Probability Inequalities for Sums of Bounded Random Variables.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import uniform_gap
+    >>> print(uniform_gap([0.0, 20.0, 1000.0], 1000, delta=0.05).round(3))
+    [0.043 0.109 0.708]
+    """
+    log_size, n_cases = as_floats(log_size), as_positive(n_cases, "n_cases")
+    if not np.all(log_size >= 0):
+        raise ValueError(f"log_size must not be negative; got {log_size}")
+    if not 0 < delta <= 1:
+        raise ValueError(f"delta must be in (0, 1]; got {delta}")
+    gap: Floats = np.sqrt((log_size + np.log(2 / delta)) / (2 * n_cases))
+    return gap
+
+
 def min_norm_solution(x: ArrayLike, y: ArrayLike) -> Floats:
     r"""Least-squares solution of least norm, :math:`X^+ y`.
 
@@ -75,6 +127,10 @@ def min_norm_solution(x: ArrayLike, y: ArrayLike) -> Floats:
     ------
     ValueError
         If there is not one target a row, or a number is not finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-min-norm`.
 
     Examples
     --------
@@ -121,6 +177,8 @@ def least_squares_descent(
     Every gradient :math:`X^\T(Xw - y)` lies in the row space of X. What the start has outside of
     it stays for ever, and `descent_limit` says where that leads.
 
+    Implements :eq:`eq-least-squares-descent`.
+
     Examples
     --------
     >>> from primer_ref.generalization import least_squares_descent
@@ -160,6 +218,10 @@ def descent_limit(x: ArrayLike, y: ArrayLike, start: ArrayLike) -> Floats:
     ------
     ValueError
         If there is not one target a row or one weight a feature, or a number is not finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-descent-limit`.
 
     Examples
     --------
@@ -240,6 +302,8 @@ def ridgeless_risk(gamma: ArrayLike, *, noise: float, signal: float) -> Ridgeles
     noise that is independent of them. Past the threshold more features make the variance smaller:
     noise is spread over more directions. The risk comes down a second time.
 
+    Implements :eq:`eq-ridgeless-limit`.
+
     References
     ----------
     T. Hastie, A. Montanari, S. Rosset and R. J. Tibshirani (2022), Surprises in High-Dimensional
@@ -258,6 +322,62 @@ def ridgeless_risk(gamma: ArrayLike, *, noise: float, signal: float) -> Ridgeles
     # No noise does no harm, at the threshold either.
     variance = noise * variance if noise > 0 else np.zeros_like(gamma)
     return RidgelessRisk(signal * np.maximum(1 - 1 / gamma, 0), variance)
+
+
+def ridgeless_risk_gaussian(
+    n_cases: int, n_features: int, *, noise: float, signal: float
+) -> RidgelessRisk:
+    r"""Mean risk of the least-norm solution for normal features, at finite sizes.
+
+    .. math:: \text{bias} = r^2 \left(1 - \frac{n}{p}\right)_+, \qquad
+        \text{variance} = \sigma^2 \cdot
+        \begin{cases} p/(n-p-1) & p \le n - 2 \\ n/(p-n-1) & p \ge n + 2 \end{cases}
+
+    Parameters
+    ----------
+    n_cases : int
+        Cases, n.
+    n_features : int
+        Features, p.
+    noise : float
+        Variance of the targets' noise, σ².
+    signal : float
+        Squared norm of the true weights, r².
+
+    Returns
+    -------
+    RidgelessRisk
+        Bias and variance; the mean of the variance is infinite if n and p differ by less than 2.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive, or a variance is negative.
+
+    Notes
+    -----
+    Exact for independent standard normal features, cases and test case alike.
+
+    Implements :eq:`eq-ridgeless-gaussian`.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import ridgeless_risk_gaussian
+    >>> for p in (10, 19, 20, 22, 60):
+    ...     print(p, f"{ridgeless_risk_gaussian(20, p, noise=1.0, signal=1.0).total:.2f}")
+    10 1.11
+    19 inf
+    20 inf
+    22 20.09
+    60 1.18
+    """
+    _check_powers(noise, signal)
+    if n_cases < 1 or n_features < 1:
+        raise ValueError(f"sizes must be positive; got {n_cases} cases and {n_features} features")
+    few, gap = min(n_cases, n_features), abs(n_cases - n_features)
+    variance = noise * few / (gap - 1) if gap > 1 else (np.inf if noise > 0 else 0.0)
+    bias = signal * max(1 - n_cases / n_features, 0)
+    return RidgelessRisk(np.asarray(bias), np.asarray(variance))
 
 
 def ridgeless_risk_given(x: ArrayLike, weights: ArrayLike, *, noise: float) -> RidgelessRisk:
@@ -284,6 +404,10 @@ def ridgeless_risk_given(x: ArrayLike, weights: ArrayLike, *, noise: float) -> R
     ------
     ValueError
         If there is not one weight a feature, or the variance is negative.
+
+    Notes
+    -----
+    Implements :eq:`eq-ridgeless-given`.
 
     Examples
     --------
@@ -370,6 +494,8 @@ def max_margin_solution(x: ArrayLike, labels: ArrayLike) -> Floats:
     :math:`w = Z^\T u / (1 - 1^\T u)`. The cases with u > 0 are the support vectors. If u can make
     both terms 0, zero is a mean of rows, and no plane has all of them on one side.
 
+    Implements :eq:`eq-max-margin`.
+
     References
     ----------
     C. L. Lawson and R. J. Hanson (1974), Solving Least Squares Problems, chapter 23.
@@ -426,6 +552,8 @@ def logistic_descent(
     from `max_margin_solution`, :math:`w(t) = \hat w \log t + O(1)` for almost all data: the norm
     grows like log t, the loss falls like 1/t, and the direction comes near that of ŵ only like
     1/log t. The size of the step does not matter for the limit, below the bound.
+
+    Implements :eq:`eq-logistic-descent`.
 
     References
     ----------

@@ -137,6 +137,8 @@ def sgd(weights: Tree, gradient: Tree, state: Tree = None, *, rate: float) -> tu
     On a quadratic loss with curvature λ along a direction, the distance to the minimum along it
     is multiplied by 1 − ηλ at every step.
 
+    Implements :eq:`eq-sgd`.
+
     Examples
     --------
     >>> from primer_ref.optim import sgd
@@ -181,6 +183,8 @@ def momentum(
     -----
     Other texts write the velocity with (1 − β)g: the same steps at a rate larger by 1/(1 − β).
     A constant gradient is amplified by 1/(1 − β).
+
+    Implements :eq:`eq-heavy-ball`.
 
     References
     ----------
@@ -265,6 +269,8 @@ def adam(
     Both averages begin at 0; after t steps they hold the shares :math:`1 - \beta^t` of a constant
     input, by which they are divided. The first step is so :math:`\eta\, g / (|g| + \varepsilon)`.
 
+    Implements :eq:`eq-adam`.
+
     References
     ----------
     D. P. Kingma and J. Ba (2015), Adam: A Method for Stochastic Optimization.
@@ -338,6 +344,8 @@ def adamw(
     gradients would hardly decay. The paper multiplies λ by the schedule alone; here, as in common
     libraries, by the whole of η.
 
+    Implements :eq:`eq-adamw`.
+
     References
     ----------
     I. Loshchilov and F. Hutter (2019), Decoupled Weight Decay Regularization.
@@ -402,6 +410,8 @@ def clip_by_global_norm(gradient: Tree, *, limit: float) -> tuple[Tree, float]:
     -----
     The mean of clipped gradients is not the clipped mean: clipping biases the step where large
     gradients point elsewhere than the rest.
+
+    Implements :eq:`eq-clip`.
 
     References
     ----------

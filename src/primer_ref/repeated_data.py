@@ -60,6 +60,10 @@ def effective_tokens(
     ValueError
         If a number is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-effective-tokens`.
+
     References
     ----------
     N. Muennighoff et al. (2023), Scaling Data-Constrained Language Models, equation 5.
@@ -116,6 +120,8 @@ def data_constrained_loss(
     Notes
     -----
     In this form repetition never hurts: overfitting is not in it.
+
+    Implements :eq:`eq-data-constrained`.
 
     References
     ----------

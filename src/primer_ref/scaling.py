@@ -121,6 +121,8 @@ def power_law(x: ArrayLike, *, scale: float, exponent: float) -> Floats:
     There is no constant: the law says that loss falls to 0, which text does not allow, so it must
     fail somewhere beyond the data.
 
+    Implements :eq:`eq-loss-power-law`.
+
     References
     ----------
     J. Kaplan et al. (2020), Scaling Laws for Neural Language Models, equations 1.1 to 1.3.
@@ -171,6 +173,8 @@ def kaplan_loss(
     Without end of either quantity it is a power law in the other. Loss depends on
     :math:`N^{\alpha_N/\alpha_D}/D`: data have to grow as the 0.74th power of the parameters.
 
+    Implements :eq:`eq-kaplan-joint`.
+
     References
     ----------
     J. Kaplan et al. (2020), Scaling Laws for Neural Language Models, equation 1.5 and table 2.
@@ -208,6 +212,10 @@ def chinchilla_loss(n_parameters: ArrayLike, n_tokens: ArrayLike, law: ScalingLa
     ------
     ValueError
         If a quantity is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-chinchilla-loss`.
 
     References
     ----------
@@ -250,6 +258,8 @@ def exact_match(token_accuracy: ArrayLike, n_tokens: ArrayLike) -> Floats:
     -----
     A smooth gain in p looks sudden in :math:`p^k`: it is near 0 until 1 − p comes down to 1/k.
     Whether an ability "emerges" can thus depend on the metric alone.
+
+    Implements :eq:`eq-exact-match`.
 
     References
     ----------

@@ -51,6 +51,10 @@ def huber_loss(residuals: ArrayLike, *, delta: float) -> Floats:
     ValueError
         If the width is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-huber`.
+
     References
     ----------
     P. J. Huber (1964), Robust Estimation of a Location Parameter.
@@ -207,6 +211,8 @@ def fit_scaling_law(
     same direction, the valley is so narrow that an optimizer stops on its way, and the fit depends
     on the start. The stopping rule does not depend on the scale of the objective: a rule that does
     stops early on a mean where it would not on a sum.
+
+    Implements :eq:`eq-scaling-objective`.
 
     References
     ----------

@@ -81,6 +81,10 @@ def warmup_cosine(
         If a step is outside the run, the warm-up is longer than the run, or the rates are not
         0 ≤ floor ≤ peak.
 
+    Notes
+    -----
+    Implements :eq:`eq-warmup-cosine`.
+
     References
     ----------
     I. Loshchilov and F. Hutter (2017), SGDR: Stochastic Gradient Descent with Warm Restarts.
@@ -138,6 +142,8 @@ def warmup_stable_decay(
     -----
     Until the decay, T takes no part: a run can be prolonged, or a decay be branched off from any
     of its checkpoints.
+
+    Implements :eq:`eq-stable-decay`.
 
     References
     ----------
@@ -231,6 +237,8 @@ def gradient_noise_scale(
     Both estimates are unbiased if examples are drawn independently; their ratio is not, so average
     many norms before dividing. That the ratio is a useful batch size supposes a Hessian near a
     multiple of the identity, and plain gradient descent.
+
+    Implements :eq:`eq-noise-scale`.
 
     References
     ----------

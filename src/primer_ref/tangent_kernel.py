@@ -64,6 +64,10 @@ def arc_cosine_kernel_0(x: ArrayLike, y: ArrayLike) -> Floats:
     ValueError
         If rows differ in size, or one is zero or not a number.
 
+    Notes
+    -----
+    Implements :eq:`eq-arc-cosine-0`.
+
     References
     ----------
     Y. Cho and L. K. Saul (2009), Kernel Methods for Deep Learning.
@@ -99,6 +103,10 @@ def arc_cosine_kernel_1(x: ArrayLike, y: ArrayLike) -> Floats:
     ------
     ValueError
         If rows differ in size, or one is zero or not a number.
+
+    Notes
+    -----
+    Implements :eq:`eq-arc-cosine-1`.
 
     References
     ----------
@@ -136,6 +144,10 @@ def tangent_kernel(x: ArrayLike, y: ArrayLike) -> Floats:
     ------
     ValueError
         If rows differ in size, or one is zero or not a number.
+
+    Notes
+    -----
+    Implements :eq:`eq-tangent-kernel`.
 
     References
     ----------
@@ -227,6 +239,10 @@ def two_layer(x: ArrayLike, weights: TwoLayerWeights) -> Floats:
     ndarray, shape (n,)
         Outputs.
 
+    Notes
+    -----
+    Implements :eq:`eq-two-layer`.
+
     Examples
     --------
     >>> import numpy as np
@@ -289,6 +305,10 @@ def empirical_tangent_kernel(x: ArrayLike, y: ArrayLike, weights: TwoLayerWeight
         Its mean over random weights is `tangent_kernel`, at every width; its deviation is of the
         order of :math:`1/\sqrt{m}`.
 
+    Notes
+    -----
+    Implements :eq:`eq-tangent-products`.
+
     Examples
     --------
     >>> import numpy as np
@@ -326,6 +346,8 @@ def linearized_two_layer(x: ArrayLike, weights: TwoLayerWeights, change: TwoLaye
     -----
     For a change of fixed norm the true network differs by the order of :math:`1/\sqrt{m}`. In this
     limit the hidden units hardly move: a network that learns features is not near it.
+
+    Implements :eq:`eq-linearized`.
 
     References
     ----------

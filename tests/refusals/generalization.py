@@ -9,12 +9,15 @@ from primer_ref.generalization import (
     max_margin_solution,
     min_norm_solution,
     ridgeless_risk,
+    ridgeless_risk_gaussian,
     ridgeless_risk_given,
+    uniform_gap,
 )
 
 DATA = {"x": [[1.0, 0.0], [0.0, 1.0]], "y": [1.0, 2.0]}
 CASES = {"x": [[1.0, 0.0], [0.0, 1.0]], "labels": [1, -1]}
 DESCENT = DATA | {"start": [0.0, 0.0], "step": 0.1, "n_steps": 1}
+SIZES = {"n_cases": 2, "n_features": 3, "noise": 1, "signal": 1}
 LOGISTIC = CASES | {"step": 0.1, "times": [1]}
 
 ROWS = [
@@ -35,8 +38,17 @@ ROWS = [
     (ridgeless_risk, {"gamma": nan, "noise": 1, "signal": 1}, "gamma must be positive; got nan"),
     (ridgeless_risk, {"gamma": 1, "noise": -1, "signal": 1}, "noise must not be negative; got -1"),
     (ridgeless_risk, {"gamma": 1, "noise": 1, "signal": nan}, "signal must not be negative"),
+    (ridgeless_risk_gaussian, SIZES | {"n_cases": 0}, "sizes must be positive; got 0 cases and 3"),
+    (ridgeless_risk_gaussian, SIZES | {"n_features": -1}, "got 2 cases and -1 features"),
+    (ridgeless_risk_gaussian, SIZES | {"noise": -1}, "noise must not be negative; got -1"),
+    (ridgeless_risk_gaussian, SIZES | {"signal": nan}, "signal must not be negative; got nan"),
     (ridgeless_risk_given, {"x": [[1.0]], "weights": [1, 2], "noise": 1}, "a weight for each"),
     (ridgeless_risk_given, {"x": [[1.0]], "weights": [1], "noise": nan}, "noise must not be neg"),
+    (uniform_gap, {"log_size": -1, "n_cases": 2, "delta": 0.1}, "log_size must not be negative"),
+    (uniform_gap, {"log_size": nan, "n_cases": 2, "delta": 0.1}, "log_size must not be negative"),
+    (uniform_gap, {"log_size": 1, "n_cases": 0, "delta": 0.1}, "n_cases must be positive; got 0"),
+    (uniform_gap, {"log_size": 1, "n_cases": 2, "delta": 0}, r"delta must be in \(0, 1\]; got 0"),
+    (uniform_gap, {"log_size": 1, "n_cases": 2, "delta": 1.1}, "delta must be in"),
     (max_margin_solution, CASES | {"labels": [0, 1]}, "labels must be −1 or 1; got 0"),
     (max_margin_solution, CASES | {"labels": [1]}, "a target for each row"),
     (max_margin_solution, {"x": [[1.0], [1.0]], "labels": [1, -1]}, "got none that does"),
