@@ -14,6 +14,9 @@ https://github.com/epoch-research/analyzing-chinchilla and run, in the folder ``
 - ``law``: the constants fitted here; ``exponents``: powers of compute with which the best size and
   the best number of tokens grow.
 - ``standard_errors``: of the same constants, from fits to ``resamples`` draws of the runs.
+- ``intervals``: of 95 %, from the same draws, of the ``exponent`` of the best size and, at a
+  ``budget`` of operations, of the best size, ``parameters``, and of ``tokens_a_parameter``;
+  ``narrow``: percentiles 10 and 90 of the exponent, which is what Hoffmann et al. give.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from experiments import record
+from primer_ref.allocation import compute_optimal
 from primer_ref.scaling import BESIROGLU, HOFFMANN, HOFFMANN_UNROUNDED, chinchilla_loss
 from primer_ref.scaling_fit import bootstrap_scaling_laws, fit_scaling_law, huber_loss
 
@@ -39,6 +43,7 @@ COMMAND = f"python -m experiments.{NAME} svg_extracted_data.csv"
 SEED = 0
 DELTA = 1e-3
 N_LEFT_OUT = 5
+BUDGET = 5.76e23
 
 
 def measure(path: Path, *, n_samples: int = 400) -> dict[str, Any]:
@@ -67,6 +72,12 @@ def measure(path: Path, *, n_samples: int = 400) -> dict[str, Any]:
     law = fit_scaling_law(*runs, delta=DELTA).law
     rng = np.random.default_rng(SEED)
     laws = bootstrap_scaling_laws(*runs, n_samples=n_samples, rng=rng, delta=DELTA)
+    optima = [compute_optimal(BUDGET, drawn) for drawn in laws]
+    draws = {
+        "exponent": [drawn.exponents[0] for drawn in laws],
+        "parameters": [float(best.n_parameters) for best in optima],
+        "tokens_a_parameter": [float(best.n_tokens / best.n_parameters) for best in optima],
+    }
     candidates = {
         "fitted": law,
         "refit": BESIROGLU,
@@ -88,6 +99,9 @@ def measure(path: Path, *, n_samples: int = 400) -> dict[str, Any]:
         "standard_errors": {
             name: np.std([getattr(drawn, name) for drawn in laws], ddof=1) for name in asdict(law)
         },
+        "budget": BUDGET,
+        "intervals": {name: np.quantile(values, [0.025, 0.975]) for name, values in draws.items()},
+        "narrow": np.quantile(draws["exponent"], [0.1, 0.9]),
     }
 
 

@@ -331,6 +331,17 @@ def test_stored_chinchilla_refit() -> None:
         assert abs(law[name] - getattr(BESIROGLU, name)) < 0.1 * errors[name]
     total = law["alpha"] + law["beta"]
     assert_close(stored["exponents"], [law["beta"] / total, law["alpha"] / total])
+    optimum = (law["alpha"] * law["a"] / (law["beta"] * law["b"])) ** (1 / total)
+    optimum *= (stored["budget"] / 6) ** stored["exponents"][0]
+    values = {
+        "exponent": stored["exponents"][0],
+        "parameters": optimum,
+        "tokens_a_parameter": stored["budget"] / 6 / optimum**2,
+    }
+    for name, (low, high) in stored["intervals"].items():
+        assert low < values[name] < high
+    wide, narrow = stored["intervals"]["exponent"], stored["narrow"]
+    assert wide[0] < narrow[0] < values["exponent"] < narrow[1] < wide[1]
 
 
 def test_chinchilla_refit_says_where_its_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
