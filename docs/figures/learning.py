@@ -149,10 +149,10 @@ def margin() -> Figure:
         decades = log_t / math.log(10)
         left.plot(decades, off, linewidth=1.5)
         right.plot(decades, off * log_t, linewidth=1.5)
-    left.set(ylabel="distance of directions")
-    right.set(ylabel="the same times log t")
+    left.set(yscale="log", ylabel="distance of directions")
+    right.set(ylabel="the same times log t", ylim=(0, None))
     for ax in (left, right):
-        ax.set(xlabel="time t", ylim=(0, None), xlim=(0, 40))
+        ax.set(xlabel="time t", xlim=(0, 40))
         ax.set_xticks(
             [0, 10, 20, 30, 40], ["1", "$10^{10}$", "$10^{20}$", "$10^{30}$", "$10^{40}$"]
         )
@@ -182,12 +182,13 @@ def lazy() -> Figure:
             wrong.append(np.linalg.norm(two_layer(x, moved) - targets) / math.sqrt(6))
         kernels.append(np.mean(far))
         errors.append(np.mean(wrong))
-    ax.plot(widths, errors, marker="s", label="error after the first-order fit")
     ax.plot(widths, kernels, marker="o", label="kernel's distance from its limit")
+    ax.plot(widths, errors, marker="s", label="error after the first-order fit")
     for values in (errors, kernels):
         guide = values[-1] * np.sqrt(widths[-1] / widths)
         ax.plot(widths, guide, ":", color=style.INK, linewidth=1)
-    ax.set(xscale="log", yscale="log", xlabel="width m", ylabel="relative size")
+    ax.set(xscale="log", yscale="log", xlabel="width m")
+    ax.set(ylabel="relative distance")
     ax.legend()
     return fig
 
@@ -228,7 +229,7 @@ def family() -> Figure:
             [run["loss"] for run in runs],
             MARKERS[j],
             color=style.COLORS[j],
-            label=f"{size:,} parameters",
+            label=f"width {width}: {size:,} parameters",
         )
     low, high = forecast["of_run"]
     bars = [[forecast["loss"] - low], [high - forecast["loss"]]]
@@ -240,7 +241,7 @@ def family() -> Figure:
         color=style.INK,
         capsize=5,
         markerfacecolor="white",
-        label=f"forecast for {largest['non_embedding']:,}",
+        label=f"forecast, width 112: {largest['non_embedding']:,}",
     )
     ax.plot(largest["tokens"], largest["loss"], "k*", markersize=13, label="measured")
     ax.set(xscale="log", yscale="log", xlabel="tokens (bytes)", ylabel="loss (nats a byte)")
