@@ -90,7 +90,6 @@ def test_exact_expectations_give_signal_and_noise_back(
     assert found.noise == pytest.approx(noise, abs=1e-9 * scale * n_large)
 
 
-@pytest.mark.equation("eq-noise-scale")
 def test_the_noise_of_gaussian_gradients_is_recovered_without_bias() -> None:
     rng = np.random.default_rng(11)
     true, mix = rng.normal(size=20) / 2, rng.normal(size=(20, 20))

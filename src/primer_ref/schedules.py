@@ -238,8 +238,6 @@ def gradient_noise_scale(
     many norms before dividing. That the ratio is a useful batch size supposes a Hessian near a
     multiple of the identity, and plain gradient descent.
 
-    Implements :eq:`eq-noise-scale`.
-
     References
     ----------
     S. McCandlish, J. Kaplan, D. Amodei et al. (2018), An Empirical Model of Large-Batch Training,
