@@ -69,6 +69,11 @@ class ParameterCount:
         """Size of the matrix that gives the scores, shared or not, V·C numbers."""
         return self.head or self.token_embedding
 
+    @property
+    def multiplying(self) -> int:
+        """Entries of the matrices that multiply every token, the rule of six operations' N."""
+        return self.attention + self.feed_forward + self.scores
+
 
 def _attention(config: Config) -> int:
     """Count the attention matrices of all layers."""
