@@ -41,6 +41,7 @@ def save(
     command: str,
     seed: int | None,
     model: Path | None = None,
+    accelerator: Mapping[str, str] | None = None,
     folder: Path = MEASUREMENTS,
 ) -> Path:
     """Write a measurement, whole or not at all.
@@ -57,6 +58,8 @@ def save(
         Seed of the random numbers; None if there were none.
     model : Path, optional
         File of the model that was measured.
+    accelerator : mapping, optional
+        The device beside the processor on which it was measured, and the versions of its programs.
     folder : Path
         Where measurements are.
 
@@ -79,6 +82,8 @@ def save(
     if model is not None:
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
         provenance["model"] = {"file": model.name, "sha256": digest}
+    if accelerator is not None:
+        provenance["accelerator"] = dict(accelerator)
     found = plain(result)
     path = folder / f"{name}.json"
     if path.exists():
