@@ -33,7 +33,7 @@ def normal(*shape: int, kind: Any, scale: float = 1.0) -> Any:
     return torch.randn(shape, device=DEVICE, dtype=kind).mul_(scale)
 
 
-def seconds(run: Callable[[], object], *, times: int = 20, warm: int = 3) -> float:
+def seconds(run: Callable[[], object], *, times: int = 20, warm: int = 5) -> float:
     """Return the median time of a run on the device, by its own clock."""
     for _ in range(warm):
         run()

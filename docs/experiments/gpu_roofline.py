@@ -15,7 +15,8 @@ calls it, and as a graph that is recorded once and replayed. Operations and byte
 - ``machine``: ``products``: ``seconds`` and ``flops_per_second`` in the same order; ``copy``: bytes
   a second, read and written, of a copy; ``bandwidth``, the fastest of that and of all products in
   bfloat16 that have one row; ``peak``, the fastest product for each kind; ``ridge`` in FLOP a byte,
-  for bfloat16; ``decode``: for every model and past ``called`` and ``replayed``, seconds of a step.
+  for bfloat16; ``decode``: for every model and past ``called`` and ``replayed``, seconds of a
+  step, and ``products``, seconds of its matrix products alone, replayed.
 """
 
 from __future__ import annotations
@@ -135,6 +136,14 @@ def step(config: Config, weights: Weights, tokens: Any, caches: Any, turn: Any) 
     return norm(x, (config.width,)) @ weights.head.T
 
 
+def products(rows: dict[int, Any], weights: Weights) -> list[Any]:
+    """Do the matrix products of a step, and nothing between them."""
+    matrices = [weights.head.T]
+    for layer in weights.layers:
+        matrices += [layer.qkv, layer.output, layer.gate_up, layer.down]
+    return [rows[len(matrix)] @ matrix for matrix in matrices]
+
+
 def replay(run: Callable[[], object]) -> Callable[[], object]:
     """Record what a function does on the device, and return what does it again."""
     side = torch.cuda.Stream()
@@ -156,13 +165,17 @@ def decode_seconds(
     angle = past * config.rope_base ** (-torch.arange(d // 2, device=gpu.DEVICE) * 2 / d)
     cos, sin = torch.cos(angle), torch.sin(angle)
     turn = [torch.cat(parts).to(torch.bfloat16) for parts in ((cos, cos), (-sin, sin))]
-    found: dict[str, list[float]] = {"called": [], "replayed": []}
+    found: dict[str, list[float]] = {"called": [], "replayed": [], "products": []}
+    lengths = {config.width, config.n_heads * d, config.hidden}
     for batch in record.progress(batches, f"{NAME}, writing"):
         shape = 2, config.n_layers, batch, config.n_kv_heads, past + 1, d
         tokens = torch.randint(config.n_tokens, (batch,), device=gpu.DEVICE)
         run = partial(step, config, weights, tokens, gpu.normal(*shape, kind=torch.bfloat16), turn)
         found["called"].append(gpu.seconds(run, times=times))
         found["replayed"].append(gpu.seconds(replay(run), times=times))
+        rows = {n: gpu.normal(batch, n, kind=torch.bfloat16) for n in lengths}
+        alone = partial(products, rows, weights)
+        found["products"].append(gpu.seconds(replay(alone), times=times))
         del run  # it holds the caches
         torch.cuda.empty_cache()
     return found

@@ -13,12 +13,13 @@ Result:
   ``fused``, in the order of the lengths.
 - ``stack``: ``layers``, ``batch``, ``length``, ``width``, ``heads``; ``flops`` of a forward pass,
   all pairs counted.
-- ``batches``, ``summands`` and ``sums``: sizes of the last part.
+- ``matrices``, ``batches``, ``summands`` and ``sums``: sizes of the last part.
 - ``machine``: ``kept``: bytes that the allocator holds more after the forward pass of one layer;
   ``steps``: for every way ``forward`` and ``both`` in seconds, and ``peak`` bytes above weights and
-  gradients; ``repeats``: whether a product gave the same bits again; ``changed``: for every batch,
-  the share of a row's results that differ from those of the row alone; ``furthest``: the largest
-  such difference over the largest result; ``distinct``: how many different results the sums had.
+  gradients; ``repeats``: for every matrix, whether a product gave the same bits again;
+  ``changed``: for every matrix and batch, the share of a row's results that differ from those of
+  the row alone; ``furthest``: for every matrix, the largest such difference over the largest
+  result; ``distinct``: how many different results the sums had.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ LAYER = {"batch": 4, "width": 2048, "heads": 16}
 LENGTHS = (512, 1024, 2048, 4096)
 STACK = {"layers": 12, "batch": 8, "length": 2048, "width": 2048, "heads": 16}
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+MATRICES = ((2048, 2048), (4096, 4096), (14336, 4096))
 SUMMANDS, SUMS = 2**20, 20
 
 
@@ -126,11 +128,16 @@ def stack_costs(way: str) -> dict[str, float]:
 
 def repetition() -> dict[str, Any]:
     """Ask which sums come out the same again."""
-    n = LAYER["width"]
-    x, matrix = (gpu.normal(rows, n, kind=torch.bfloat16) for rows in (max(BATCHES), n))
-    alone = x[:1] @ matrix
-    rows = [(x[:batch] @ matrix)[:1] for batch in BATCHES]
-    far = max(float((row - alone).abs().max()) for row in rows) / float(alone.abs().max())
+    repeats, changed, furthest = [], [], []
+    for n, m in MATRICES:
+        x = gpu.normal(BATCHES[-1], n, kind=torch.bfloat16)
+        matrix = gpu.normal(n, m, kind=torch.bfloat16)
+        alone = x[:1] @ matrix
+        rows = [(x[:batch] @ matrix)[:1] for batch in BATCHES]
+        repeats.append(all(torch.equal(x @ matrix, x @ matrix) for _ in range(10)))
+        changed.append([float((row != alone).float().mean()) for row in rows])
+        far = max(float((row - alone).abs().max()) for row in rows)
+        furthest.append(far / float(alone.abs().max()))
     summands = gpu.normal(SUMMANDS, kind=torch.float32)
     place = torch.zeros(SUMMANDS, dtype=torch.long, device=gpu.DEVICE)
     sums = [
@@ -138,9 +145,9 @@ def repetition() -> dict[str, Any]:
         for _ in range(SUMS)
     ]
     return {
-        "repeats": all(torch.equal(x @ matrix, x @ matrix) for _ in range(10)),
-        "changed": [float((row != alone).float().mean()) for row in rows],
-        "furthest": far,
+        "repeats": repeats,
+        "changed": changed,
+        "furthest": furthest,
         "distinct": len(set(sums)),
     }
 
@@ -154,6 +161,7 @@ def measure() -> dict[str, Any]:
         way: [activation_bytes(stored, n_tokens=length, **sizes) for length in LENGTHS]
         for way, stored in (("dense", STORED), ("fused", without_scores))
     }
+    kept(LENGTHS[0], "dense")  # the first product of all takes memory for itself
     held = {way: [kept(length, way) for length in LENGTHS] for way in counted}
     tokens, length, width = STACK["batch"] * STACK["length"], STACK["length"], STACK["width"]
     per_token = 24 * width**2 + 4 * length * width  # of a layer
@@ -161,6 +169,7 @@ def measure() -> dict[str, Any]:
     return {
         "layer": {**LAYER, "lengths": LENGTHS, "counted": counted},
         "stack": {**STACK, "flops": STACK["layers"] * tokens * per_token},
+        "matrices": MATRICES,
         "batches": BATCHES,
         "summands": SUMMANDS,
         "sums": SUMS,
