@@ -31,6 +31,9 @@ ORACLES = (
     "sacrebleu", "rouge-score", "rank-bm25", "safetensors", "gguf",
 )  # fmt: skip
 
+# What nox -s gpu measures.
+GPU = ("gpu_roofline", "gpu_attention", "gpu_training")
+
 nox.needs_version = ">=2026.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
@@ -147,11 +150,22 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure speed, as ratios: the real model, the tokenizer, a training step (-- their names)."""
+    """Measure this machine's roofline, then speed as ratios (-- llama, tokenizer or training)."""
     install(session, "test", model=True)
     session.install("torch==2.13.0", "transformers", "gguf", "tokenizers", "accelerate")
+    # Chapter 7 prints and draws what this stores, so that its pages show the reader's own machine.
+    session.run("python", "-m", "experiments.machine_roofline", env=SOURCES)
     for name in session.posargs or ["llama", "tokenizer", "training"]:
         session.run("python", f"tests/bench_{name}.py", env=SOURCES)
+
+
+@nox.session(default=False)
+def gpu(session: nox.Session) -> None:
+    """Measure an NVIDIA GPU, where there is one, for chapters 7 and 9 (-- names)."""
+    install(session, "test")
+    session.install("torch==2.13.0")
+    for name in session.posargs or GPU:
+        session.run("python", "-m", f"experiments.{name}", env=SOURCES)
 
 
 @nox.session(default=False)
@@ -159,7 +173,7 @@ def experiments(session: nox.Session) -> None:
     """Measure again what docs/measurements/ holds (-- names, or all of them, for many minutes)."""
     # Two measure files that are no part of the book, and take their paths: run them as they say.
     scripts = {path.stem for path in Path("docs/experiments").glob("*.py")}
-    scripts -= {"chinchilla_refit", "makemore_bigrams"}
+    scripts -= {"chinchilla_refit", "makemore_bigrams", *GPU}
     names = sorted(path.stem for path in Path("docs/measurements").glob("*.json"))
     install(session, "test", model=True)
     for name in session.posargs or [name for name in names if name in scripts]:

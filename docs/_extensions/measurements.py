@@ -4,7 +4,8 @@ A measurement is a file ``measurements/<name>.json``, see ``experiments/record.p
 of it is the path to a value in its result:
 
 - ``{measured}`attention_heads:summary.sink.value:.2f` `` prints a value with a format
-  specification and links to the measurement's entry in the index;
+  specification and links to the measurement's entry in the index; a factor may follow, for another
+  unit: ``:.1f:1e3`` prints seconds as milliseconds;
 - ``{token-surprisal} passage_surprisal:passages[0]`` shows a passage, each token shaded by its
   surprisal, with a table of the same numbers;
 - ``{measurement-index}`` lists every measurement with its provenance and its experiment.
@@ -102,18 +103,19 @@ def label_of(name: str) -> str:
 
 
 class Measured(SphinxRole):
-    """``{measured}`name:path:spec` ``."""
+    """``{measured}`name:path:spec:factor` ``."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Print the value, as a link to its provenance."""
         name, _, rest = self.text.partition(":")
-        path, _, spec = rest.partition(":")
+        path, _, rest = rest.partition(":")
+        spec, _, factor = rest.partition(":")
         try:
             value = find(self.env, f"{name}:{path}")
             if not isinstance(value, (str, int, float)):
                 raise ValueError(f"a value in a sentence must be a number or a text, no {path!r}")
-            text = format(value, spec)
-        except (LookupError, ValueError) as error:
+            text = format(value * float(factor) if factor else value, spec)
+        except (LookupError, TypeError, ValueError) as error:
             logger.warning(
                 "%s: %s", self.text, error, location=self.get_location(), type="measurements"
             )

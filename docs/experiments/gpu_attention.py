@@ -11,8 +11,9 @@ pass. Needs an NVIDIA GPU: ``nox -s gpu``. Result:
 - ``error_at``: tokens of the comparison below.
 - ``machine``: for each of ``dense``, ``fused``, ``dense_causal``, ``fused_causal``: ``forward`` and
   ``both`` (forward and backward), each with ``seconds`` and ``peak``, the bytes by which the memory
-  in use rose at most, results included; ``errors``: the largest error of each kind's results
-  against float64.
+  in use rose at most, results included, and forward also ``flops_per_second``, all pairs counted;
+  ``ratio``: dense over fused, of ``seconds`` and ``peak`` forward, where both are measured, plain
+  and ``causal``; ``errors``: the largest error of each kind's results against float64.
 """
 
 from __future__ import annotations
@@ -103,14 +104,32 @@ def measure(
                 part: {key: [c[part][key] for c in costs] for key in ("seconds", "peak")}
                 for part in ("forward", "both")
             }
+    work = [4 * HEADS * HEAD_SIZE * n**2 for n in sizes]
+    for costs in found.values():
+        times = costs["forward"]["seconds"]
+        costs["forward"]["flops_per_second"] = [w / t for w, t in zip(work, times, strict=False)]
+    ratio = {
+        name: {
+            key: [
+                one / other
+                for one, other in zip(
+                    found[f"dense{suffix}"]["forward"][key],
+                    found[f"fused{suffix}"]["forward"][key],
+                    strict=False,  # fused goes on where dense ends
+                )
+            ]
+            for key in ("seconds", "peak")
+        }
+        for name, suffix in (("plain", ""), ("causal", "_causal"))
+    }
     return {
         "heads": HEADS,
         "head_size": HEAD_SIZE,
         "sizes": sizes,
         "dense_until": dense_until,
-        "flops": [4 * HEADS * HEAD_SIZE * n**2 for n in sizes],
+        "flops": work,
         "error_at": error_at,
-        "machine": found | {"errors": errors(error_at)},
+        "machine": found | {"ratio": ratio, "errors": errors(error_at)},
     }
 
 

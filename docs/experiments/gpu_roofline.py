@@ -16,7 +16,9 @@ calls it, and as a graph that is recorded once and replayed. Operations and byte
   a second, read and written, of a copy; ``bandwidth``, the fastest of that and of all products in
   bfloat16 that have one row; ``peak``, the fastest product for each kind; ``ridge`` in FLOP a byte,
   for bfloat16; ``decode``: for every model and past ``called`` and ``replayed``, seconds of a
-  step, and ``products``, seconds of its matrix products alone, replayed.
+  step; ``products`` and ``attention``, seconds of its matrix products and of its attention alone,
+  replayed; ``allowed``, the tokens a second that the measured roof allows; and of a replayed step
+  ``tokens_per_second``, the ``share`` of what is allowed and ``of_peak``, operations over the peak.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from experiments import gpu, record
+from experiments import gpu, machine_roofline, record
 from experiments.gpu import torch
 from primer_ref.accounting import causal_forward_flops
 from primer_ref.config import Config
 from primer_ref.parameters import MODELS
+from primer_ref.roofline import Device, ridge_point
 from primer_ref.serving import decode_intensity
 
 NAME = "gpu_roofline"
@@ -144,6 +147,12 @@ def products(rows: dict[int, Any], weights: Weights) -> list[Any]:
     return [rows[len(matrix)] @ matrix for matrix in matrices]
 
 
+def attention(queries: Any, caches: Any) -> list[Any]:
+    """Do the attention of a step, and nothing else."""
+    attend = torch.nn.functional.scaled_dot_product_attention
+    return [attend(queries, key, value) for key, value in zip(*caches, strict=True)]
+
+
 def replay(run: Callable[[], object]) -> Callable[[], object]:
     """Record what a function does on the device, and return what does it again."""
     side = torch.cuda.Stream()
@@ -165,20 +174,38 @@ def decode_seconds(
     angle = past * config.rope_base ** (-torch.arange(d // 2, device=gpu.DEVICE) * 2 / d)
     cos, sin = torch.cos(angle), torch.sin(angle)
     turn = [torch.cat(parts).to(torch.bfloat16) for parts in ((cos, cos), (-sin, sin))]
-    found: dict[str, list[float]] = {"called": [], "replayed": [], "products": []}
+    parts = ("called", "replayed", "products", "attention")
+    found: dict[str, list[float]] = {part: [] for part in parts}
     lengths = {config.width, config.n_heads * d, config.hidden}
     for batch in record.progress(batches, f"{NAME}, writing"):
-        shape = 2, config.n_layers, batch, config.n_kv_heads, past + 1, d
         tokens = torch.randint(config.n_tokens, (batch,), device=gpu.DEVICE)
-        run = partial(step, config, weights, tokens, gpu.normal(*shape, kind=torch.bfloat16), turn)
-        found["called"].append(gpu.seconds(run, times=times))
-        found["replayed"].append(gpu.seconds(replay(run), times=times))
         rows = {n: gpu.normal(batch, n, kind=torch.bfloat16) for n in lengths}
-        alone = partial(products, rows, weights)
-        found["products"].append(gpu.seconds(replay(alone), times=times))
-        del run  # it holds the caches
+        heads = batch, config.n_kv_heads
+        queries = gpu.normal(*heads, config.n_heads // config.n_kv_heads, d, kind=torch.bfloat16)
+        caches = gpu.normal(2, config.n_layers, *heads, past + 1, d, kind=torch.bfloat16)
+        run = partial(step, config, weights, tokens, caches, turn)
+        for part, timed in (
+            ("called", run),
+            ("replayed", replay(run)),
+            ("products", replay(partial(products, rows, weights))),
+            ("attention", replay(partial(attention, queries, caches))),
+        ):
+            found[part].append(gpu.seconds(timed, times=times))
+        del caches, run, timed
         torch.cuda.empty_cache()
     return found
+
+
+def beside_roof(work: dict[str, Any], times: list[float], device: Device) -> dict[str, list[float]]:
+    """Say how fast steps were, beside what the roof allows."""
+    rows = zip(work["batches"], work["flops"], work["intensity"], times, strict=True)
+    rates = [
+        machine_roofline.rate(device, t, batch, {"flops": flops, "intensity": intensity})
+        for batch, flops, intensity, t in rows
+    ]
+    return {
+        key: [r[key] for r in rates] for key in ("allowed", "tokens_per_second", "share", "of_peak")
+    }
 
 
 # --- All of it -------------------------------------------------------------------------------
@@ -203,6 +230,7 @@ def measure(
         timed[kind] = {"seconds": times, "flops_per_second": rates}
     single = counted["bfloat16"][0]["bytes"] / timed["bfloat16"]["seconds"][0]
     bandwidth, peak = max(copy, single), {k: max(v["flops_per_second"]) for k, v in timed.items()}
+    device = Device(flops=peak["bfloat16"], bandwidth=bandwidth, memory=1.0, watts=1.0)
     decode, steps = [], []
     with torch.inference_mode():
         for name, past, doublings in runs:
@@ -222,7 +250,8 @@ def measure(
                 }
             )
             tied = name.startswith("smollm2")
-            steps.append(decode_seconds(model.config, past, batches, tied=tied))
+            found = decode_seconds(model.config, past, batches, tied=tied)
+            steps.append(found | beside_roof(decode[-1], found["replayed"], device))
     return {
         "sizes": sizes,
         "products": counted,
@@ -232,7 +261,7 @@ def measure(
             "copy": copy,
             "bandwidth": bandwidth,
             "peak": peak,
-            "ridge": peak["bfloat16"] / bandwidth,
+            "ridge": ridge_point(device),
             "decode": steps,
         },
     }

@@ -15,8 +15,10 @@ Result:
   all pairs counted.
 - ``matrices``, ``batches``, ``summands`` and ``sums``: sizes of the last part.
 - ``machine``: ``kept``: bytes that the allocator holds more after the forward pass of one layer;
-  ``steps``: for every way ``forward`` and ``both`` in seconds, and ``peak`` bytes above weights and
-  gradients; ``repeats``: for every matrix, whether a product gave the same bits again;
+  ``steps``: for every way ``forward`` and ``both`` in seconds, ``peak`` bytes above weights and
+  gradients, and ``flops_per_second`` of both, with three forward passes counted, whatever is
+  computed again; ``longer``: the time of ``selective`` over ``dense``, and of ``full`` over
+  ``fused``; ``repeats``: for every matrix, whether a product gave the same bits again;
   ``changed``: for every matrix and batch, the share of a row's results that differ from those of
   the row alone; ``furthest``: for every matrix, the largest such difference over the largest
   result; ``distinct``: how many different results the sums had.
@@ -164,18 +166,25 @@ def measure() -> dict[str, Any]:
     kept(LENGTHS[0], "dense")  # the first product of all takes memory for itself
     held = {way: [kept(length, way) for length in LENGTHS] for way in counted}
     tokens, length, width = STACK["batch"] * STACK["length"], STACK["length"], STACK["width"]
-    per_token = 24 * width**2 + 4 * length * width  # of a layer
+    flops = STACK["layers"] * tokens * (24 * width**2 + 4 * length * width)
     ways = ("dense", "selective", "fused", "full")
+    steps = {way: stack_costs(way) for way in record.progress(ways, NAME)}
+    for costs in steps.values():
+        costs["flops_per_second"] = 3 * flops / costs["both"]
     return {
         "layer": {**LAYER, "lengths": LENGTHS, "counted": counted},
-        "stack": {**STACK, "flops": STACK["layers"] * tokens * per_token},
+        "stack": {**STACK, "flops": flops},
         "matrices": MATRICES,
         "batches": BATCHES,
         "summands": SUMMANDS,
         "sums": SUMS,
         "machine": {
             "kept": held,
-            "steps": {way: stack_costs(way) for way in record.progress(ways, NAME)},
+            "steps": steps,
+            "longer": {
+                "selective": steps["selective"]["both"] / steps["dense"]["both"],
+                "full": steps["full"]["both"] / steps["fused"]["both"],
+            },
             **repetition(),
         },
     }

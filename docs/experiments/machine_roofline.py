@@ -11,9 +11,10 @@ tokens, and one reading of a prompt. Operations and bytes of these are counted b
 - ``prefill``: for every number of ``tokens`` of a prompt the same, of the whole reading.
 - ``machine``: ``cores``; ``bandwidth`` in bytes and ``peak`` in FLOP a second; ``ridge``, the
   intensity at which the two roofs meet; ``decode`` and ``prefill``: in the order above the median
-  ``seconds`` of a step or reading, ``tokens_per_second``, ``flops_per_second``, and ``share``, that
-  rate over what the roof allows at this intensity; ``products``: seconds of the matrix products of
-  one step alone, one sequence, without anything between them.
+  ``seconds`` of a step or reading, ``tokens_per_second``, ``flops_per_second``; ``allowed``, the
+  tokens a second that the roof allows at this intensity, and ``share``, what is reached of them;
+  ``of_peak``, the operations over those of the peak; ``products``: seconds of the matrix products
+  of one step alone, one sequence, without anything between them.
 """
 
 from __future__ import annotations
@@ -85,12 +86,14 @@ def products(model: llama.Model) -> Callable[[], object]:
 
 def rate(device: Device, seconds: float, tokens: int, work: dict[str, float]) -> dict[str, float]:
     """Say how fast something was, beside what the roof allows."""
-    achieved = work["flops"] / seconds
+    achieved, roof = work["flops"] / seconds, float(attainable(work["intensity"], device))
     return {
         "seconds": seconds,
         "tokens_per_second": tokens / seconds,
         "flops_per_second": achieved,
-        "share": achieved / float(attainable(work["intensity"], device)),
+        "allowed": tokens * roof / work["flops"],
+        "share": achieved / roof,
+        "of_peak": achieved / device.flops,
     }
 
 

@@ -67,14 +67,15 @@ class Device:
             check_positive(getattr(self, name), name)
 
 
-#: NVIDIA's datasheets, bfloat16 on tensor cores. They print the H100's peak with sparsity, which
-#: is twice what is given here.
+#: NVIDIA's datasheets, bfloat16 on tensor cores. They print the peak of the H100 and the H200 with
+#: sparsity, which is twice what is given here.
 DEVICES: Mapping[str, Device] = MappingProxyType(
     {
         "a100-40gb": Device(312e12, 1.555e12, 40e9, 400.0),
         "a100-80gb": Device(312e12, 2.039e12, 80e9, 400.0),
         "h100-pcie": Device(756e12, 2.0e12, 80e9, 350.0),
         "h100-sxm": Device(989e12, 3.35e12, 80e9, 700.0),
+        "h200-sxm": Device(989e12, 4.8e12, 141e9, 700.0),
     }
 )
 

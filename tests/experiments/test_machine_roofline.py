@@ -18,7 +18,9 @@ def test_a_rate_is_compared_with_the_lower_roof() -> None:
         "seconds": 2.0,
         "tokens_per_second": 2.0,
         "flops_per_second": 20.0,
+        "allowed": 5.0,
         "share": 0.4,  # of 5 FLOP a byte times 10 bytes a second
+        "of_peak": 0.2,
     }
     fast = machine_roofline.rate(DEVICE, 2.0, 4, {"flops": 40.0, "intensity": 50.0})
     assert fast["share"] == 0.2  # of the peak
@@ -54,6 +56,8 @@ def test_the_stored_measurement_is_whole() -> None:
         roof = min(machine["peak"], work["intensity"] * machine["bandwidth"])
         assert rate["share"] == pytest.approx(rate["flops_per_second"] / roof, rel=1e-4)
         assert rate["share"] < 1
+        assert rate["allowed"] * rate["share"] == pytest.approx(rate["tokens_per_second"], rel=1e-4)
+        assert rate["of_peak"] * machine["peak"] == pytest.approx(rate["flops_per_second"], 1e-4)
     shares = [rate["tokens_per_second"] for rate in machine["decode"]]
     assert np.all(np.diff(shares) > 0)
     assert machine["products"] < machine["decode"][0]["seconds"]
