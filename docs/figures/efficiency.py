@@ -140,6 +140,52 @@ def machine() -> Figure:
     return fig
 
 
+def gpu() -> Figure:
+    """Draw products on a GPU under its measured roofs, and the tokens that it writes."""
+    fig, axes = style.figure(height=4.0, columns=2)
+    left, right = axes[0]
+    found = record.load("gpu_roofline")
+    measured = found["machine"]
+    intensity = np.geomspace(0.4, 4000, 200)
+    for marker, (kind, label) in zip(
+        MARKERS,
+        (("bfloat16", "bfloat16"), ("tf32", "TF32"), ("float32", "float32")),
+        strict=False,
+    ):
+        device = Device(measured["peak"][kind], measured["bandwidth"], 1.0, 1.0)
+        at = [work["intensity"] for work in found["products"][kind]]
+        rates = np.array(measured["products"][kind]["flops_per_second"]) / 1e12
+        (line,) = left.plot(at, rates, marker, markersize=6, linestyle="none", label=label)
+        roof = attainable(intensity, device) / 1e12
+        left.plot(intensity, roof, color=line.get_color(), linewidth=1, linestyle="-")
+    left.set(
+        xscale="log",
+        yscale="log",
+        xlabel="intensity (FLOP a byte)",
+        ylabel="TFLOP/s",
+        ylim=(1, 3000),
+    )
+    left.legend(loc="upper left", fontsize=9)
+    for j in (1, 2):
+        work, step = found["decode"][j], measured["decode"][j]
+        options = {"marker": MARKERS[j - 1], "linestyle": "-", "markersize": 5}
+        (line,) = right.plot(
+            work["batches"], step["tokens_per_second"], label=f"past {work['past']:,}", **options
+        )
+        allowed = step["allowed"]
+        right.plot(work["batches"], allowed, "--", color=line.get_color(), linewidth=1.2)
+    right.annotate("allowed", (90, 42_000), fontsize=9, ha="right")
+    right.set(
+        xscale="log",
+        yscale="log",
+        xlabel="sequences in a batch",
+        ylabel="tokens a second",
+        ylim=(100, 200_000),
+    )
+    right.legend(loc="lower right", fontsize=9)
+    return fig
+
+
 def tiles() -> Figure:
     """Draw which tiles of the scores a causal pass visits, and what it holds at one of them."""
     fig, ax = style.one(height=3.8)
@@ -192,6 +238,33 @@ def cost() -> Figure:
         ax.set(xscale="log", yscale="log", xlabel="tokens, N", ylabel=name)
         ax.minorticks_off()
         ax.set_xticks(found["sizes"], [str(n) for n in found["sizes"]], fontsize=9)
+    handles, labels = left.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9)
+    return fig
+
+
+def gpu_attention() -> Figure:
+    """Draw time and peak memory of dense and fused attention on a GPU."""
+    fig, axes = style.figure(height=3.7, columns=2)
+    found = record.load("gpu_attention")
+    left, right = axes[0]
+    for j, (kind, label) in enumerate(
+        (
+            ("dense", "dense"),
+            ("fused", "fused"),
+            ("dense_causal", "dense, causal"),
+            ("fused_causal", "fused, causal"),
+        )
+    ):
+        cost = found["machine"][kind]["forward"]
+        sizes = found["sizes"][: len(cost["seconds"])]
+        options: dict[str, Any] = {"marker": MARKERS[j], "markersize": 5, "label": label}
+        left.plot(sizes, np.array(cost["seconds"]) * 1e3, **options)
+        right.plot(sizes, np.array(cost["peak"]) / 1e6, **options)
+    for ax, name in ((left, "time (ms)"), (right, "peak memory (MB)")):
+        ax.set(xscale="log", yscale="log", xlabel="tokens, N", ylabel=name)
+        ax.minorticks_off()
+        ax.set_xticks(found["sizes"][::2], [f"{n:,}" for n in found["sizes"][::2]], fontsize=9)
     handles, labels = left.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9)
     return fig

@@ -87,6 +87,7 @@ def build(source: Path, tmp_path: Path) -> Build:
         ("sizes:rows[1].size:.2f", "−2.00"),
         ("sizes:rows[1].shares[0][1]:.0%", "50%"),
         ("sizes:passages[0].rank[1]:,", "1,422"),
+        ("sizes:rows[0].size:.2f:1e-3", "1.23"),
     ],
 )
 def test_prints_a_number_and_links_to_its_entry(build: Build, place: str, shown: str) -> None:
@@ -111,6 +112,8 @@ def test_prints_a_number_and_links_to_its_entry(build: Build, place: str, shown:
         ("sizes", "is no path"),
         ("sizes:rows:.1f", "must be a number or a text"),
         ("sizes:rows[0].name:.1f", "Unknown format code"),
+        ("sizes:rows[0].size:.1f:ten", "could not convert string to float"),
+        ("sizes:rows[0].name::2", "can't multiply"),
     ],
 )
 def test_warns_of_a_wrong_place_where_it_stands(build: Build, place: str, message: str) -> None:
