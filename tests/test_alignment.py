@@ -35,6 +35,9 @@ def pairs(seed: int, n: int = 7) -> tuple[F, F, F, F]:
     return chosen, rejected, reference[0], reference[1]
 
 
+@pytest.mark.equation("eq-implicit-reward")
+@pytest.mark.equation("eq-preference-margin")
+@pytest.mark.equation("eq-dpo-loss")
 @given(seeds, st.floats(0.01, 2))
 def test_dpo_is_the_mean_surprisal_of_the_margin(seed: int, beta: float) -> None:
     c, r, c0, r0 = pairs(seed)
@@ -54,6 +57,7 @@ def test_published_dpo_values() -> None:
     np.testing.assert_allclose(-weight, [-0.05, -0.04501660026875222], atol=1e-8)
 
 
+@pytest.mark.equation("eq-dpo-gradient")
 @given(seeds, st.floats(0.01, 2))
 def test_the_gradient_of_dpo_is_the_weight_times_the_pull(seed: int, beta: float) -> None:
     c, r, c0, r0 = pairs(seed)
@@ -85,6 +89,7 @@ def test_losses_agree_with_finite_differences() -> None:
         assert check_gradient(loss, tree, rng=rng) < 1e-6
 
 
+@pytest.mark.equation("eq-ipo-loss")
 @given(seeds, st.floats(0.05, 2))
 def test_ipo_regresses_the_margin(seed: int, beta: float) -> None:
     c, r, c0, r0 = pairs(seed)
@@ -92,6 +97,7 @@ def test_ipo_regresses_the_margin(seed: int, beta: float) -> None:
     np.testing.assert_allclose(ipo_loss(c, r, c0, r0, beta=beta), expected, rtol=1e-11)
 
 
+@pytest.mark.equation("eq-kto-loss")
 @given(seeds, st.floats(0.05, 2), st.floats(0, 5))
 def test_kto_weighs_gains_and_losses(seed: int, beta: float, z: float) -> None:
     c, _, c0, _ = pairs(seed)
@@ -107,6 +113,7 @@ def test_kto_weighs_gains_and_losses(seed: int, beta: float, z: float) -> None:
     assert np.all(np.where(good, slope <= 0, slope >= 0))
 
 
+@pytest.mark.equation("eq-simpo-loss")
 @given(seeds)
 def test_simpo_compares_mean_token_log_probabilities(seed: int) -> None:
     c, r, _, _ = pairs(seed)
@@ -144,6 +151,7 @@ def expected_slope(loss: Any, policy: F, world: World, *, beta: float) -> F:
     return slope
 
 
+@pytest.mark.equation("eq-psi-optimum")
 @pytest.mark.parametrize("beta", [0.3, 1.0])
 def test_ipo_is_stationary_at_the_policy_of_mean_preferences(beta: float) -> None:
     reference, drawn, preferred = world(3)

@@ -39,6 +39,8 @@ def test_published_tilt() -> None:
     assert abs(value - 0.5 * math.log(reference @ np.exp(rewards / 0.5))) < 1e-12
 
 
+@pytest.mark.equation("eq-gibbs-gap")
+@pytest.mark.equation("eq-optimal-value")
 @given(seeds, st.floats(0.05, 20))
 def test_every_policy_falls_short_by_its_divergence_from_the_gibbs_policy(
     seed: int, beta: float
@@ -59,6 +61,8 @@ def test_every_policy_falls_short_by_its_divergence_from_the_gibbs_policy(
     )
 
 
+@pytest.mark.equation("eq-regularized-objective")
+@pytest.mark.equation("eq-gibbs-policy")
 @pytest.mark.parametrize("beta", [0.3, 2.0])
 def test_a_general_optimizer_finds_the_gibbs_policy(beta: float) -> None:
     reference, rewards = world(3)
@@ -116,6 +120,8 @@ def test_the_objective_agrees_with_finite_differences() -> None:
     assert slope < 1e-7
 
 
+@pytest.mark.equation("eq-reward-kl-frontier")
+@pytest.mark.equation("eq-frontier-slope")
 def test_the_price_is_the_slope_of_the_frontier() -> None:
     reference, rewards = world(6)
     betas = np.array([0.2, 0.5, 1.0, 3.0])
@@ -147,6 +153,7 @@ def enumerate_best(reference: F, rewards: F, n: int) -> F:
     return law
 
 
+@pytest.mark.equation("eq-best-of-n")
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_best_of_n_agrees_with_enumeration_also_with_ties(n: int) -> None:
     reference, _ = world(7)
@@ -167,6 +174,7 @@ def test_published_divergences_of_best_of_n() -> None:
     assert exact == pytest.approx(0.636294314245, abs=1e-10)
 
 
+@pytest.mark.equation("eq-best-of-n-bound")
 def test_the_bound_is_approached_from_below_at_second_order() -> None:
     gaps = []
     for size in (50, 100, 200):

@@ -42,6 +42,7 @@ SMALL_EXACT = [0, 20, 0.0025, 1.41774468788, 0, 1.41657451859]
 LARGE_EXACT = [0, 2, 0.25, 1.73205080757, 0, 1.6950301808]
 
 
+@pytest.mark.equation("eq-kl-estimators")
 @pytest.mark.parametrize(
     ("mu", "published", "exact", "tolerance"),
     [(0.1, SMALL, SMALL_EXACT, 0.005), (1.0, LARGE, LARGE_EXACT, 0.006)],
@@ -98,6 +99,7 @@ def mean_gradient(estimator: Estimator, logits: F, log_reference: F) -> F:
     return gradient
 
 
+@pytest.mark.equation("eq-kl-gradients")
 @given(seeds)
 def test_the_mean_gradients_of_the_estimators(seed: int) -> None:
     logits, reference = laws(seed)

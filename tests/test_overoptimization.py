@@ -21,6 +21,7 @@ def test_published_optima() -> None:
     assert gold_optimum_rl(alpha=1, beta=0.1) == pytest.approx(8103.083927575384, rel=1e-5)
 
 
+@pytest.mark.equation("eq-gold-optima")
 @given(st.floats(0.1, 3), st.floats(0.2, 2))
 def test_the_optima_are_where_an_optimizer_finds_them(alpha: float, beta: float) -> None:
     for form, optimum in (
@@ -38,6 +39,8 @@ def test_the_optima_are_where_an_optimizer_finds_them(alpha: float, beta: float)
         np.testing.assert_allclose(slope, 0, atol=1e-12)
 
 
+@pytest.mark.equation("eq-gold-best-of-n")
+@pytest.mark.equation("eq-gold-rl")
 def test_the_forms_take_their_coefficients_where_they_say() -> None:
     np.testing.assert_allclose(gold_reward_best_of_n([0, 2], alpha=3, beta=0.5), [0, 4])
     np.testing.assert_allclose(

@@ -31,6 +31,7 @@ def scores(logits: F) -> F:
     return np.array([grad(lambda z, a=a: log_softmax(z)[a])(logits) for a in range(len(logits))])
 
 
+@pytest.mark.equation("eq-policy-gradient")
 @given(seeds, st.floats(-10, 10))
 def test_the_mean_of_the_scores_is_the_gradient_of_the_mean_reward(seed: int, b: float) -> None:
     logits, rewards = bandit(seed)
@@ -39,6 +40,7 @@ def test_the_mean_of_the_scores_is_the_gradient_of_the_mean_reward(seed: int, b:
     np.testing.assert_allclose(policy_gradient(logits, rewards, baseline=b), direct, atol=1e-12)
 
 
+@pytest.mark.equation("eq-policy-gradient-variance")
 def test_the_variance_is_that_of_one_sample_with_its_baseline() -> None:
     logits, rewards = bandit(1)
     p, s = softmax(logits), scores(logits)
@@ -51,6 +53,7 @@ def test_the_variance_is_that_of_one_sample_with_its_baseline() -> None:
         np.testing.assert_allclose(ours, spread, rtol=1e-10)
 
 
+@pytest.mark.equation("eq-optimal-baseline")
 @given(seeds)
 def test_the_optimal_baseline_is_the_bottom_of_the_parabola(seed: int) -> None:
     logits, rewards = bandit(seed)
@@ -72,6 +75,7 @@ def test_a_sampled_gradient_is_unbiased_with_any_baseline() -> None:
     assert off < 3 * error
 
 
+@pytest.mark.equation("eq-advantage-estimate")
 def test_advantages_are_the_sum_of_discounted_surprises() -> None:
     rng = np.random.default_rng(3)
     r, v = rng.normal(size=(2, 6)), rng.normal(size=(2, 7))

@@ -34,6 +34,8 @@ def test_published_surrogates() -> None:
     np.testing.assert_allclose(ours, [1.2, -1.5, 0.5, -0.8], atol=1e-12)
 
 
+@pytest.mark.equation("eq-ppo-surrogate")
+@pytest.mark.equation("eq-ppo-clipped")
 @given(st.floats(0.01, 3), st.floats(-3, 3), st.floats(0.05, 0.9))
 def test_exactly_the_clipped_samples_have_no_gradient(ratio: float, a: float, clip: float) -> None:
     if min(abs(ratio - 1 - clip), abs(ratio - 1 + clip), abs(a)) < 1e-3:
@@ -50,6 +52,7 @@ def test_only_what_has_gone_the_right_way_far_enough_is_silenced() -> None:
     np.testing.assert_array_equal(ppo_is_clipped(ratio, a), expected)
 
 
+@pytest.mark.equation("eq-ppo-loss")
 def test_where_the_policies_agree_the_gradient_is_the_policy_gradient() -> None:
     rng = np.random.default_rng(0)
     logits, rewards = rng.normal(size=4), rng.normal(size=4)
@@ -74,6 +77,8 @@ def test_the_loss_agrees_with_finite_differences_away_from_the_corners() -> None
     np.testing.assert_allclose(ppo_loss(start, old, advantage), expected)
 
 
+@pytest.mark.equation("eq-grpo-advantages")
+@pytest.mark.equation("eq-rloo-advantages")
 @given(st.lists(st.lists(st.integers(-3, 3), min_size=4, max_size=4), min_size=1, max_size=3))
 def test_advantages_are_standardized_or_all_zero(rows: list[list[int]]) -> None:
     ours = grpo_advantages(rows)
@@ -98,6 +103,7 @@ def expected_gradient(logits: F, rewards: F, n: int, advantages: Callable[[Any],
     return total
 
 
+@pytest.mark.equation("eq-group-bias")
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_bias_of_a_group_baseline(n: int) -> None:
     rng = np.random.default_rng(2)
@@ -109,6 +115,7 @@ def test_bias_of_a_group_baseline(n: int) -> None:
     np.testing.assert_allclose(shrunk, true * (n - 1) / n, atol=1e-13)
 
 
+@pytest.mark.equation("eq-difficulty-weight")
 @pytest.mark.parametrize("right", [0.1, 0.5, 0.9])
 def test_dividing_by_the_deviation_weighs_prompts_by_their_difficulty(right: float) -> None:
     # One right answer of probability p, two wrong ones: with k right among n, the group pushes by
@@ -129,6 +136,7 @@ def test_for_large_groups_the_weight_is_one_over_the_deviation() -> None:
         np.testing.assert_allclose(root, math.sqrt(right * (1 - right)), rtol=2e-3)
 
 
+@pytest.mark.equation("eq-grpo-loss")
 def test_the_loss_averages_over_tokens_and_then_over_answers() -> None:
     rng = np.random.default_rng(3)
     old = np.log(rng.uniform(0.2, 0.9, size=(3, 4)))

@@ -26,6 +26,8 @@ F = NDArray[np.float64]
 rewards = arrays(float, 6, elements=st.floats(-30, 30))
 
 
+@pytest.mark.equation("eq-random-utility")
+@pytest.mark.equation("eq-bradley-terry")
 @pytest.mark.parametrize("gap", [-3.0, 0.0, 0.7])
 def test_the_probability_is_that_of_the_larger_gumbel_utility(gap: float) -> None:
     value, _ = integrate.quad(
@@ -45,12 +47,14 @@ def test_a_common_shift_changes_nothing(first: F, second: F, shift: float) -> No
     np.testing.assert_allclose(bradley_terry(first, second) + bradley_terry(second, first), 1)
 
 
+@pytest.mark.equation("eq-bradley-terry-loss")
 @given(rewards, rewards)
 def test_the_loss_is_the_mean_surprisal(chosen: F, rejected: F) -> None:
     expected = -np.mean(stats.logistic.logcdf(chosen - rejected))
     np.testing.assert_allclose(bradley_terry_loss(chosen, rejected), expected, rtol=1e-12)
 
 
+@pytest.mark.equation("eq-bradley-terry-gradient")
 @given(rewards, rewards)
 def test_gradients_are_those_of_the_loss(chosen: F, rejected: F) -> None:
     ours = bradley_terry_gradient(chosen, rejected)
@@ -85,6 +89,7 @@ def log_likelihood(strengths: F, wins: F) -> float:
     return float(np.sum(wins * stats.logistic.logcdf(strengths[:, None] - strengths)))
 
 
+@pytest.mark.equation("eq-bradley-terry-fit")
 @pytest.mark.parametrize("n", [2, 3, 8])
 def test_the_fit_agrees_with_a_general_optimizer_and_with_mm(n: int) -> None:
     wins = table(n, n)
@@ -129,6 +134,7 @@ def test_a_lopsided_chain_is_fitted_from_zero() -> None:
     )
 
 
+@pytest.mark.equation("eq-bradley-terry-information")
 def test_information_is_minus_the_hessian_of_the_log_likelihood() -> None:
     wins, r = table(3, 5), np.random.default_rng(3).normal(size=5)
     h = 1e-4

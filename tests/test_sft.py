@@ -29,6 +29,8 @@ def surprisals(batch: Batch) -> list[list[float]]:
     ]
 
 
+@pytest.mark.equation("eq-sft-loss")
+@pytest.mark.equation("eq-sft-by-sequence")
 def test_token_average_pools_the_tokens_and_sequence_average_the_answers() -> None:
     batch = conversations()
     each = surprisals(batch)

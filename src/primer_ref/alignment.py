@@ -54,6 +54,10 @@ def implicit_reward(log_policy: ArrayLike, log_reference: ArrayLike, *, beta: fl
     ValueError
         If the shapes differ, there are none, one is above 0 or not finite, or β is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-implicit-reward`.
+
     References
     ----------
     R. Rafailov, A. Sharma, E. Mitchell, S. Ermon, C. D. Manning and C. Finn (2023), Direct
@@ -100,6 +104,10 @@ def preference_margin(
     ------
     ValueError
         If the shapes differ, there are none, or one is above 0 or not finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-preference-margin`.
 
     Examples
     --------
@@ -158,6 +166,8 @@ def dpo_loss(
     if preferences follow the Bradley–Terry model, the pairs cover all answers, and the reference
     gives them all some probability. It sees only the difference h: both probabilities may fall.
 
+    Implements :eq:`eq-dpo-loss`.
+
     References
     ----------
     R. Rafailov, A. Sharma, E. Mitchell, S. Ermon, C. D. Manning and C. Finn (2023), Direct
@@ -209,6 +219,10 @@ def dpo_gradient_weight(
     ------
     ValueError
         If the shapes differ, there are none, one is above 0 or not finite, or β is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-dpo-gradient`.
 
     Examples
     --------
@@ -262,6 +276,8 @@ def ipo_loss(
     :math:`\pi_0 e^{r/\beta}/Z` with :math:`r(y) = \E_{y'} \Psi(P(y \succ y'))` and Ψ the identity.
     Under Bradley–Terry preferences that of `dpo_loss` has the same form with Ψ the logit, which is
     unbounded: preferences without exception push its margin to infinity, and this one to 1/(2β).
+
+    Implements :eq:`eq-ipo-loss`.
 
     References
     ----------
@@ -330,6 +346,8 @@ def kto_loss(
     -----
     Where σ is flat the pull is small: on answers far beyond the reference point on either side,
     also on good ones that the policy finds very unlikely.
+
+    Implements :eq:`eq-kto-loss`.
 
     References
     ----------
@@ -403,6 +421,8 @@ def simpo_loss(
     -----
     The mean removes the advantage of short answers, whose log-probabilities are sums of fewer
     terms; `dpo_loss` leaves it to the reference to do that.
+
+    Implements :eq:`eq-simpo-loss`.
 
     References
     ----------

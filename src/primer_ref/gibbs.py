@@ -85,6 +85,8 @@ def gibbs_policy(reference: ArrayLike, rewards: ArrayLike, *, beta: float) -> Fl
     Gibbs' inequality says is least, and 0, at π* alone. A constant added to the rewards of one
     prompt changes nothing.
 
+    Implements :eq:`eq-gibbs-policy`.
+
     References
     ----------
     T. Korbak, E. Perez and C. L. Buckley (2022), RL with KL Penalties is Better Viewed as Bayesian
@@ -121,6 +123,10 @@ def optimal_value(reference: ArrayLike, rewards: ArrayLike, *, beta: float) -> F
     ValueError
         As for `gibbs_policy`.
 
+    Notes
+    -----
+    Implements :eq:`eq-optimal-value`.
+
     Examples
     --------
     >>> from primer_ref.gibbs import optimal_value
@@ -155,6 +161,10 @@ def regularized_objective(
     ------
     ValueError
         If the shapes differ, a reward is not finite, a policy is no distribution, or β is negative.
+
+    Notes
+    -----
+    Implements :eq:`eq-regularized-objective`.
 
     Examples
     --------
@@ -200,6 +210,8 @@ def reward_kl_frontier(
     -----
     The frontier is concave, and β is its slope: what one more nat buys. No policy lies above it.
 
+    Implements :eq:`eq-reward-kl-frontier`.
+
     Examples
     --------
     >>> from primer_ref.gibbs import reward_kl_frontier
@@ -240,6 +252,10 @@ def best_of_n_policy(reference: ArrayLike, rewards: ArrayLike, n: int) -> Floats
     ValueError
         If the shapes differ, a reward is not finite, the reference is no distribution, or n is
         below 1.
+
+    Notes
+    -----
+    Implements :eq:`eq-best-of-n`.
 
     Examples
     --------
@@ -282,6 +298,8 @@ def best_of_n_kl_bound(n: int) -> float:
     An upper bound, approached when all rewards differ and every answer is much rarer than 1/n. No
     policy diverges by more than the surprisal of the rarest answer, so that for few answers and
     many draws the bound is far too large.
+
+    Implements :eq:`eq-best-of-n-bound`.
 
     References
     ----------

@@ -100,6 +100,8 @@ def kl_k1(log_policy: ArrayLike, log_reference: ArrayLike) -> Floats:
     Unbiased. As a loss it teaches nothing: :math:`\E_\pi \nabla\log\pi = 0`. As part of the reward,
     which is not differentiated, it gives the gradient of the reverse divergence.
 
+    Implements :eq:`eq-kl-estimators`.
+
     References
     ----------
     J. Schulman (2020), Approximating KL Divergence. Y. Tang and R. Munos (2025), On a Few Pitfalls
@@ -139,6 +141,8 @@ def kl_k2(log_policy: ArrayLike, log_reference: ArrayLike) -> Floats:
     -----
     Biased, by a term of third order in ℓ. Its mean gradient as a loss is that of the reverse
     divergence all the same: :math:`\E_\pi[-\ell\,\nabla\log\pi]`.
+
+    Implements :eq:`eq-kl-estimators`.
 
     References
     ----------
@@ -183,6 +187,8 @@ def kl_k3(log_policy: ArrayLike, log_reference: ArrayLike) -> Floats:
     estimate. The exponential can make its variance infinite. Its mean gradient as a loss,
     :math:`\E_\pi[(1 - e^\ell)\nabla\log\pi] = -\E_{\pi_0}\nabla\log\pi`, is that of the forward
     divergence :math:`\KL{\pi_0}{\pi}`.
+
+    Implements :eq:`eq-kl-estimators`.
 
     References
     ----------

@@ -58,6 +58,10 @@ def gold_reward_best_of_n(distance: ArrayLike, *, alpha: float, beta: float) -> 
     ValueError
         If a distance is negative, or α or β is not positive and finite.
 
+    Notes
+    -----
+    Implements :eq:`eq-gold-best-of-n`.
+
     References
     ----------
     L. Gao, J. Schulman and J. Hilton (2023), Scaling Laws for Reward Model Overoptimization.
@@ -92,6 +96,10 @@ def gold_optimum_best_of_n(*, alpha: float, beta: float) -> float:
     ------
     ValueError
         If α or β is not positive and finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-gold-optima`.
 
     Examples
     --------
@@ -129,6 +137,8 @@ def gold_reward_rl(distance: ArrayLike, *, alpha: float, beta: float) -> Floats:
     -----
     The slope is infinite at 0, so the form cannot hold for small distances.
 
+    Implements :eq:`eq-gold-rl`.
+
     References
     ----------
     L. Gao, J. Schulman and J. Hilton (2023), Scaling Laws for Reward Model Overoptimization.
@@ -164,6 +174,10 @@ def gold_optimum_rl(*, alpha: float, beta: float) -> float:
     ------
     ValueError
         If α or β is not positive and finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-gold-optima`.
 
     Examples
     --------

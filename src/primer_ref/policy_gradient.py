@@ -36,12 +36,12 @@ def policy_gradient(logits: ArrayLike, rewards: ArrayLike, *, baseline: float = 
     r"""Gradient of the mean reward of a softmax policy, as a mean of scores.
 
     .. math:: \nabla J = \E_{a \sim \pi} \bigl[(r(a) - b)\, \nabla\log\pi(a)\bigr], \qquad
-        \nabla_z \log\pi(a) = e_a - \pi.
+        \nabla_s \log\pi(a) = e_a - \pi.
 
     Parameters
     ----------
     logits : array_like, shape (A,)
-        Scores z of the actions.
+        Scores s of the actions.
     rewards : array_like, shape (A,)
         Reward of each action.
     baseline : float
@@ -62,6 +62,8 @@ def policy_gradient(logits: ArrayLike, rewards: ArrayLike, *, baseline: float = 
     -----
     Scores have mean 0 under their own policy, so a baseline that does not depend on the action
     leaves the mean and changes the variance: see `policy_gradient_variance`.
+
+    Implements :eq:`eq-policy-gradient`.
 
     References
     ----------
@@ -104,6 +106,10 @@ def policy_gradient_variance(
     ValueError
         If there is not one finite reward an action.
 
+    Notes
+    -----
+    Implements :eq:`eq-policy-gradient-variance`.
+
     Examples
     --------
     >>> from primer_ref.policy_gradient import policy_gradient_variance
@@ -145,6 +151,8 @@ def optimal_baseline(logits: ArrayLike, rewards: ArrayLike) -> float:
     -----
     The variance is a parabola in b; this is its vertex.
 
+    Implements :eq:`eq-optimal-baseline`.
+
     Examples
     --------
     >>> from primer_ref.policy_gradient import optimal_baseline
@@ -184,6 +192,10 @@ def advantages(
     ------
     ValueError
         If there is not one value more than rewards, or γ or λ is not in [0, 1].
+
+    Notes
+    -----
+    Implements :eq:`eq-advantage-estimate`.
 
     References
     ----------

@@ -50,6 +50,10 @@ def ppo_surrogate(ratio: ArrayLike, advantages: ArrayLike, *, clip: float = 0.2)
     ValueError
         If the shapes differ, a ratio is negative or NaN, or ε is not in (0, 1).
 
+    Notes
+    -----
+    Implements :eq:`eq-ppo-surrogate`.
+
     References
     ----------
     J. Schulman, F. Wolski, P. Dhariwal, A. Radford and O. Klimov (2017), Proximal Policy
@@ -108,6 +112,8 @@ def ppo_is_clipped(
     A sample that has gone the wrong way is never silenced, however far; nor does clipping keep the
     policy near: it only stops pushing.
 
+    Implements :eq:`eq-ppo-clipped`.
+
     Examples
     --------
     >>> from primer_ref.ppo import ppo_is_clipped
@@ -149,6 +155,10 @@ def ppo_loss(
         If the shapes differ or are empty, a log-probability is above 0 or not finite, or ε is not
         in (0, 1).
 
+    Notes
+    -----
+    Implements :eq:`eq-ppo-loss`.
+
     References
     ----------
     J. Schulman, F. Wolski, P. Dhariwal, A. Radford and O. Klimov (2017), Proximal Policy
@@ -177,7 +187,7 @@ def _groups(rewards: ArrayLike) -> Floats:
 
 
 def grpo_advantages(rewards: ArrayLike) -> Floats:
-    r"""Compare each answer with its group, :math:`(r_i - \bar r) / s`.
+    r"""Compare each answer with its group, :math:`(r_i - \bar r) / \operatorname{sd}(r)`.
 
     Parameters
     ----------
@@ -201,9 +211,11 @@ def grpo_advantages(rewards: ArrayLike) -> Floats:
     it, get slightly smaller advantages.
 
     Two biases come with the form. The mean holds the answer's own reward, which shrinks the
-    expected gradient by (G − 1)/G for every prompt alike. Division by s does not: where answers
+    expected gradient by (G − 1)/G for every prompt alike. Division by sd(r) does not: where answers
     are right with probability p, it multiplies the gradient by about :math:`1/\sqrt{p(1 - p)}`, so
     that prompts which are nearly always or nearly never solved weigh most.
+
+    Implements :eq:`eq-grpo-advantages`.
 
     References
     ----------
@@ -244,6 +256,10 @@ def rloo_advantages(rewards: ArrayLike) -> Floats:
     ------
     ValueError
         If a group has fewer than 2 answers, or a reward is not finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-rloo-advantages`.
 
     References
     ----------
@@ -305,6 +321,8 @@ def grpo_loss(
     Division by the length is a bias: the score of an answer is the sum of its tokens' scores, and
     here it counts 1/n. A long wrong answer is pushed down less a token than a short one, a short
     right answer is pulled up more. Dividing by one number for all answers has no such effect.
+
+    Implements :eq:`eq-grpo-loss`.
 
     References
     ----------

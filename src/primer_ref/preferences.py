@@ -51,6 +51,10 @@ def bradley_terry(first: ArrayLike, second: ArrayLike) -> Floats:
     ndarray, shape (...)
         Probabilities. A constant added to both changes nothing.
 
+    Notes
+    -----
+    Implements :eq:`eq-bradley-terry`.
+
     References
     ----------
     R. A. Bradley and M. E. Terry (1952), Rank Analysis of Incomplete Block Designs: I. The Method
@@ -101,6 +105,8 @@ def bradley_terry_loss(chosen: ArrayLike, rejected: ArrayLike) -> Floats:
     Convex in the rewards. A function of the prompt alone, added to the rewards of all its answers,
     changes neither the loss nor what a policy trained on the rewards prefers.
 
+    Implements :eq:`eq-bradley-terry-loss`.
+
     Examples
     --------
     >>> from primer_ref.preferences import bradley_terry_loss
@@ -131,6 +137,10 @@ def bradley_terry_gradient(chosen: ArrayLike, rejected: ArrayLike) -> Floats:
     ------
     ValueError
         If the two differ in shape, are empty, or hold a number that is not finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-bradley-terry-gradient`.
 
     Examples
     --------
@@ -165,6 +175,10 @@ def bradley_terry_information(strengths: ArrayLike, games: ArrayLike) -> Floats:
     ------
     ValueError
         If the shapes do not match.
+
+    Notes
+    -----
+    Implements :eq:`eq-bradley-terry-information`.
 
     Examples
     --------
@@ -254,6 +268,8 @@ def fit_bradley_terry(wins: ArrayLike) -> BradleyTerryFit:
 
     The maximum exists and is unique exactly when every item can be reached from every other along
     wins.
+
+    Implements :eq:`eq-bradley-terry-fit`.
 
     References
     ----------

@@ -67,6 +67,8 @@ def sft_loss(logits: ArrayLike, tokens: ArrayLike, answer: ArrayLike) -> Floats:
     The maximum-likelihood fit of a conditional model: prompts are given, so their surprisal is
     no part of it, but they are read, and the gradient goes through how they are read.
 
+    Implements :eq:`eq-sft-loss`.
+
     Examples
     --------
     >>> import numpy as np
@@ -108,6 +110,8 @@ def sft_loss_by_sequence(logits: ArrayLike, tokens: ArrayLike, answer: ArrayLike
     -----
     Equal to `sft_loss` when all answers are equally long. Averaging over rows separately, on
     several machines or in several steps, and then averaging these means, is between the two.
+
+    Implements :eq:`eq-sft-by-sequence`.
 
     Examples
     --------
