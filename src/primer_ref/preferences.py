@@ -155,7 +155,7 @@ def bradley_terry_gradient(chosen: ArrayLike, rejected: ArrayLike) -> Floats:
 def bradley_terry_information(strengths: ArrayLike, games: ArrayLike) -> Floats:
     r"""Fisher information about the strengths.
 
-    .. math:: \sum_{i < j} n_{ij}\, p_{ij}\, p_{ji}\, (e_i - e_j)(e_i - e_j)^\T.
+    .. math:: \sum_{i < j} n_{ij}\, p_{ij}\, p_{ji}\, (e_i - e_j)^\T (e_i - e_j).
 
     Parameters
     ----------
