@@ -132,6 +132,7 @@ def test_k1_in_the_reward_gives_the_gradient_of_the_reverse_divergence() -> None
     np.testing.assert_allclose(score, mean_gradient(kl_k2, logits, np.log(reference)), atol=1e-12)
 
 
+@pytest.mark.equation("eq-k3-support")
 def test_k3_misses_reference_mass_that_the_policy_never_draws() -> None:
     policy, reference = np.array([0.6, 0.4]), np.array([0.3, 0.2, 0.5])
     log_policy, log_reference = np.log(policy), np.log(reference[:2])

@@ -38,9 +38,8 @@ def clip() -> Figure:
         value, silent = ppo_surrogate(ratio, given), ppo_is_clipped(ratio, given)
         ax.plot(ratio, ratio * advantage, ":", color=style.INK, linewidth=1)
         ax.plot(ratio, value, color=style.COLORS[0])
-        ax.plot(
-            ratio, np.where(silent, value, np.nan), color=style.COLORS[1], linewidth=5, alpha=0.5
-        )
+        flat = np.where(silent, value, np.nan)
+        ax.plot(ratio, flat, "-", color=style.COLORS[1], linewidth=6, alpha=0.5)
         middle = ratio[silent].mean()
         at = (middle, value[silent][0])
         ax.annotate(
@@ -104,15 +103,15 @@ def _roads(ax: Axes, found: dict[str, Any], name: str, marker: str, color: str) 
     """Draw one road of the transformer: filled at the lower rate, open at the higher one."""
     for suffix, filled in (("_slow", True), ("", False)):
         rows = found[name + suffix]
+        middle, low, high = np.array([row["k1"] for row in rows]).T
         ax.errorbar(
-            [row["k1"][0] for row in rows],
+            middle,
             [row["reward"][0] for row in rows],
             fmt=marker,
             color=color,
             markerfacecolor=color if filled else "none",
             markersize=8,
-            xerr=[[row["k1"][0] - row["k1"][1] for row in rows]]
-            + [[row["k1"][2] - row["k1"][0] for row in rows]],
+            xerr=[middle - low, high - middle],
             label=f"{name.upper()}, {'lower' if filled else 'higher'} rate",
         )
 
