@@ -132,6 +132,33 @@ def test_k1_in_the_reward_gives_the_gradient_of_the_reverse_divergence() -> None
     np.testing.assert_allclose(score, mean_gradient(kl_k2, logits, np.log(reference)), atol=1e-12)
 
 
+@pytest.mark.equation("eq-weighted-kl")
+@given(seeds)
+def test_each_estimator_has_its_own_right_way_on_samples_of_another_law(seed: int) -> None:
+    logits, reference = laws(seed)
+    log_reference, drawn = np.log(reference), np.random.default_rng(seed + 1).dirichlet(np.ones(6))
+    policy, log_policy = softmax(logits), log_softmax(logits)
+    # In closed form, at the logits: π ⊙ (log π/π₀ − KL).
+    k1 = log_policy - log_reference
+    reverse = policy * (k1 - policy @ k1)
+
+    def mean(estimator: Estimator, ratio: Callable[[Any], Any]) -> Any:
+        return grad(lambda z: np.sum(drawn * ratio(z) * estimator(log_softmax(z), log_reference)))(
+            logits
+        )
+
+    def differentiated(z: Any) -> Any:
+        return softmax(z) / drawn
+
+    tolerance = 1e-10 * (1 + np.max(np.abs(reverse)))
+    for estimator in (kl_k1, kl_k3):
+        np.testing.assert_allclose(mean(estimator, differentiated), reverse, atol=tolerance)
+    number = policy / drawn
+    np.testing.assert_allclose(mean(kl_k2, lambda _: number), reverse, atol=tolerance)
+    # Without a weight k1 pushes away from the law that drew: minus the gradient of KL(μ ‖ π).
+    np.testing.assert_allclose(mean(kl_k1, lambda _: 1.0), drawn - policy, atol=1e-12)
+
+
 @pytest.mark.equation("eq-k3-support")
 def test_k3_misses_reference_mass_that_the_policy_never_draws() -> None:
     policy, reference = np.array([0.6, 0.4]), np.array([0.3, 0.2, 0.5])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import special
+from scipy.optimize import minimize
 
 from primer_ref.autodiff import check_gradient, grad
 from primer_ref.sft import sft_loss, sft_loss_by_sequence
@@ -78,3 +79,18 @@ def test_a_token_of_a_short_answer_weighs_more_by_sequence() -> None:
         shown = by_token[row] > 0
         ratio = by_answer[row][shown] / by_token[row][shown]
         np.testing.assert_allclose(ratio, 8 / (3 * length))
+
+
+def test_averages_by_answer_imitate_short_answers_too_often() -> None:
+    # Answers of 1 and of 2 tokens, equally frequent, which differ in the first token.
+    tokens = np.array([[0, 1, 0], [0, 2, 1]])
+    answer = np.array([[False, True, False], [False, True, True]])
+
+    def logits(z: F) -> F:  # the prompt is followed by 1 or 2, and 2 by 1
+        certain = np.where(np.arange(3) == 1, 0.0, -40.0)
+        first = np.array([-40.0, z[0], 0.0])
+        return np.stack([np.stack([first, certain, certain])] * 2)
+
+    for loss, odds in ((sft_loss, 1.0), (sft_loss_by_sequence, 2.0)):
+        found = minimize(lambda z, loss=loss: float(loss(logits(z), tokens, answer)), [0.3])
+        np.testing.assert_allclose(np.exp(found.x), odds, rtol=1e-4)

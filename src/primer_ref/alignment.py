@@ -345,7 +345,7 @@ def kto_loss(
     Notes
     -----
     Where σ is flat the pull is small: on answers far beyond the reference point on either side,
-    also on good ones that the policy finds very unlikely.
+    also on good ones that have become much less likely than under the reference.
 
     Implements :eq:`eq-kto-loss`.
 

@@ -295,9 +295,10 @@ def best_of_n_kl_bound(n: int) -> float:
 
     Notes
     -----
-    An upper bound, approached when all rewards differ and every answer is much rarer than 1/n. No
-    policy diverges by more than the surprisal of the rarest answer, so that for few answers and
-    many draws the bound is far too large.
+    An upper bound, not reached from n = 2 on, and approached when all rewards differ and every
+    answer is much rarer than 1/n. No policy that keeps to the reference's answers diverges by more
+    than the surprisal of the rarest, so that for few answers and many draws the bound is far too
+    large.
 
     Implements :eq:`eq-best-of-n-bound`.
 
