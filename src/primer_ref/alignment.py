@@ -164,7 +164,8 @@ def dpo_loss(
     The log-probabilities are sums over an answer's tokens; means in their place are another loss.
     Exact, in that its minimum over all policies is the policy that the true reward and β call for,
     if preferences follow the Bradley–Terry model, chains of pairs connect all answers, and the
-    reference gives them all some probability. It sees only the difference h: both probabilities may fall.
+    reference gives them all some probability. It sees only the difference h: both probabilities may
+    fall.
 
     Implements :eq:`eq-dpo-loss`.
 
