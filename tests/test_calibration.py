@@ -34,6 +34,8 @@ def forecasts(seed: int, n: int = 40, v: int = 4) -> tuple[F, NDArray[np.int64]]
     return rng.dirichlet(np.ones(v), size=n), rng.integers(v, size=n)
 
 
+@pytest.mark.equation("eq-log-score")
+@pytest.mark.equation("eq-brier-score")
 @given(seeds)
 def test_scores_are_their_definitions_written_out(seed: int) -> None:
     p, y = forecasts(seed)
@@ -43,6 +45,7 @@ def test_scores_are_their_definitions_written_out(seed: int) -> None:
     assert brier_score(p, y) == pytest.approx(sum(squares) / len(p))
 
 
+@pytest.mark.equation("eq-proper-gap")
 @given(seeds)
 def test_both_scores_are_proper(seed: int) -> None:
     """In the mean over outcomes from q, no forecast does better than q, and the gap is known."""
@@ -64,6 +67,7 @@ def test_what_was_ruled_out_and_came_scores_infinity() -> None:
     assert log_score([[1.0, 0.0]], [1]) == math.inf
 
 
+@pytest.mark.equation("eq-brier-parts")
 @given(seeds, st.integers(1, 12))
 def test_murphys_parts_add_up(seed: int, n_values: int) -> None:
     rng = np.random.default_rng(seed)
@@ -75,6 +79,7 @@ def test_murphys_parts_add_up(seed: int, n_values: int) -> None:
     assert min(parts.reliability, parts.resolution, parts.uncertainty) >= 0
 
 
+@pytest.mark.equation("eq-brier-parts")
 def test_murphys_parts_of_a_known_table() -> None:
     p = np.repeat([0.1, 0.4, 0.8], 10)
     y = np.concatenate([np.arange(10) < k for k in (1, 5, 7)])
@@ -83,6 +88,7 @@ def test_murphys_parts_of_a_known_table() -> None:
     assert found == pytest.approx((0.0066666667, 0.0622222222, 0.2455555556))
 
 
+@pytest.mark.equation("eq-calibration-error")
 def test_errors_recompute_published_examples() -> None:
     # The documentation of torchmetrics: BinaryCalibrationError and MulticlassCalibrationError.
     binary = equal_width_bins([0.25, 0.25, 0.55, 0.75, 0.75], [0, 0, 1, 1, 1], n_bins=2)
@@ -121,6 +127,7 @@ def simulate(n: int, n_bins: int, *, rng: np.random.Generator) -> tuple[float, f
     return calibration_error(bins), expected_error_if_calibrated(bins), debiased_square_error(bins)
 
 
+@pytest.mark.equation("eq-calibration-bias")
 def test_a_calibrated_forecaster_has_the_predicted_error() -> None:
     rng = np.random.default_rng(0)
     found, expected, debiased = np.mean([simulate(3000, 15, rng=rng) for _ in range(300)], axis=0)
@@ -128,6 +135,7 @@ def test_a_calibrated_forecaster_has_the_predicted_error() -> None:
     assert abs(debiased) < 0.1 * found**2
 
 
+@pytest.mark.equation("eq-calibration-bias")
 def test_the_bias_grows_like_the_root_of_bins_over_forecasts() -> None:
     rng = np.random.default_rng(1)
 
@@ -138,6 +146,7 @@ def test_the_bias_grows_like_the_root_of_bins_over_forecasts() -> None:
     assert error(1000, 10) / error(4000, 10) == pytest.approx(2, rel=0.12)
 
 
+@pytest.mark.equation("eq-debiased-error")
 def test_debiasing_keeps_what_is_no_chance() -> None:
     """Forecasts that are all 0.1 too high: the square error is 0.01 at every sample size."""
     rng = np.random.default_rng(2)
@@ -149,6 +158,7 @@ def test_debiasing_keeps_what_is_no_chance() -> None:
         assert np.mean(draws) == pytest.approx(0.01, abs=4e-4)
 
 
+@pytest.mark.equation("eq-fit-temperature")
 @given(seeds, st.floats(0.3, 4))
 def test_temperature_is_the_likeliest(seed: int, true: float) -> None:
     rng = np.random.default_rng(seed)
@@ -170,6 +180,7 @@ def test_temperature_is_recovered_and_keeps_every_answer() -> None:
     assert fit_temperature(0.4 * z, y) == pytest.approx(0.4, rel=0.02)
 
 
+@pytest.mark.equation("eq-conformal-threshold")
 @pytest.mark.parametrize(("n", "level"), [(9, 0.9), (19, 0.8), (50, 0.95)])
 def test_conformal_sets_cover_as_promised(n: int, level: float) -> None:
     rng = np.random.default_rng(n)
@@ -184,6 +195,7 @@ def test_a_small_sample_gives_no_finite_threshold() -> None:
     assert conformal_threshold([1, 2, 3, 4, 5], level=0.7) == 5  # of six ranks, 4.2: rounded up
 
 
+@pytest.mark.equation("eq-conformal-set")
 @given(seeds, st.floats(0.1, 4))
 def test_a_set_holds_what_is_no_stranger_than_the_threshold(seed: int, threshold: float) -> None:
     z = np.random.default_rng(seed).normal(size=(6, 5)) * 2

@@ -12,10 +12,12 @@ from scipy import stats
 from primer_ref.evaluation import (
     benjamini_hochberg,
     corrected_rate,
+    corrected_rate_error,
     holm,
     paired_difference,
     pass_at_k,
     pass_at_k_naive,
+    permutation_p_value,
     questions_needed,
     sign_test,
     strided_windows,
@@ -24,6 +26,7 @@ from primer_ref.evaluation import (
 from primer_ref.intervals import mean_interval
 
 
+@pytest.mark.equation("eq-paired")
 def test_pairing_takes_out_what_both_share() -> None:
     rng = np.random.default_rng(0)
     difficulty, noise = rng.normal(size=500), rng.normal(size=(2, 500))
@@ -38,6 +41,7 @@ def test_pairing_takes_out_what_both_share() -> None:
     assert width < apart / 5
 
 
+@pytest.mark.equation("eq-sign-test")
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_sign_test_agrees_with_scipy(wins: int, losses: int) -> None:
     if wins + losses:
@@ -45,6 +49,7 @@ def test_sign_test_agrees_with_scipy(wins: int, losses: int) -> None:
         assert sign_test(wins, losses) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.equation("eq-questions-needed")
 def test_questions_needed_reach_the_power() -> None:
     """The test's own power at that size, from the normal law."""
     n = questions_needed(0.03, variance=1 / 9)
@@ -55,6 +60,7 @@ def test_questions_needed_reach_the_power() -> None:
     assert questions_needed(-0.06, variance=1 / 9) == pytest.approx(n / 4)
 
 
+@pytest.mark.equation("eq-variance-of-answers")
 def test_repeated_answers_average_the_second_part_of_the_variance() -> None:
     p = np.random.default_rng(1).random(40_000)
     for k, printed in ((2, 33), (3, 44), (4, 50), (5, 53)):  # Miller, section 3.1
@@ -64,6 +70,8 @@ def test_repeated_answers_average_the_second_part_of_the_variance() -> None:
     assert variance_of_answers(p, 3) == pytest.approx(np.var(scores), rel=0.02)
 
 
+@pytest.mark.equation("eq-pass-at-k")
+@pytest.mark.equation("eq-pass-at-k-naive")
 @pytest.mark.parametrize("p", [0.1, 0.37, 0.9])
 def test_pass_at_k_has_no_bias_and_the_naive_one_has(p: float) -> None:
     n, k = 12, 5
@@ -75,6 +83,7 @@ def test_pass_at_k_has_no_bias_and_the_naive_one_has(p: float) -> None:
     assert naive < truth - 1e-4
 
 
+@pytest.mark.equation("eq-naive-bias")
 def test_the_naive_bias_halves_when_twice_as_many_answers_are_drawn() -> None:
     def bias(n: int, p: float = 0.37, k: int = 5) -> float:
         weights = stats.binom.pmf(np.arange(n + 1), n, p)
@@ -85,6 +94,7 @@ def test_the_naive_bias_halves_when_twice_as_many_answers_are_drawn() -> None:
     assert bias(400) / bias(800) == pytest.approx(2, rel=0.02)
 
 
+@pytest.mark.equation("eq-pass-at-k")
 def test_pass_at_k_is_the_share_of_subsets_with_a_right_answer() -> None:
     answers = [1, 1, 0, 0, 0, 0]
     subsets = [s for s in product((0, 1), repeat=6) if sum(s) == 3]
@@ -93,12 +103,14 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_right_answer() -> None:
     assert pass_at_k_naive(10, 3, 1) == pass_at_k(10, 3, 1) == pytest.approx(0.3)
 
 
+@pytest.mark.equation("eq-benjamini-hochberg")
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_benjamini_hochberg_agrees_with_scipy(p: list[float]) -> None:
     expected = stats.false_discovery_control(p)
     np.testing.assert_allclose(benjamini_hochberg(p), expected, rtol=1e-12)
 
 
+@pytest.mark.equation("eq-holm")
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_rejects_step_by_step(p: list[float]) -> None:
     """Its definition, literally: reject the smallest while p ≤ α / (tests left)."""
@@ -110,6 +122,7 @@ def test_holm_rejects_step_by_step(p: list[float]) -> None:
         assert {i for i in range(len(p)) if adjusted[i] <= alpha} == rejected or alpha == 1.0
 
 
+@pytest.mark.equation("eq-corrected-rate")
 @given(st.floats(0, 1), st.floats(0.6, 1), st.floats(0.6, 1))
 def test_correction_undoes_the_judge(share: float, sensitivity: float, specificity: float) -> None:
     observed = share * sensitivity + (1 - share) * (1 - specificity)
@@ -121,6 +134,7 @@ def test_a_share_that_no_truth_explains_is_not_clipped() -> None:
     assert corrected_rate(0.05, sensitivity=0.9, specificity=0.9) == pytest.approx(-0.0625)
 
 
+@pytest.mark.equation("eq-strided-loss")
 @given(st.integers(1, 60), st.integers(1, 12), st.integers(1, 12))
 def test_windows_score_each_token_once_with_enough_before_it(
     n: int, context: int, stride: int
@@ -131,3 +145,36 @@ def test_windows_score_each_token_once_with_enough_before_it(
     assert scored == list(range(n))
     assert all(0 <= start <= first < end <= start + context for start, first, end in windows)
     assert all(first - start >= context - stride for start, first, _ in windows[1:])
+
+
+@pytest.mark.equation("eq-corrected-error")
+def test_the_error_of_a_corrected_share_is_what_repeated_samples_show() -> None:
+    rng, share, sensitivity, specificity = np.random.default_rng(3), 0.7, 0.9, 0.75
+    n, n_right, n_wrong = 2000, 400, 300
+    observed = share * sensitivity + (1 - share) * (1 - specificity)
+    draws = [
+        corrected_rate(
+            rng.binomial(n, observed) / n,
+            sensitivity=rng.binomial(n_right, sensitivity) / n_right,
+            specificity=rng.binomial(n_wrong, specificity) / n_wrong,
+        )
+        for _ in range(20_000)
+    ]
+    options = {"sensitivity": sensitivity, "specificity": specificity}
+    error = corrected_rate_error(observed, **options, n=n, n_right=n_right, n_wrong=n_wrong)
+    assert np.std(draws) == pytest.approx(error, rel=0.03)
+    known = corrected_rate_error(observed, **options, n=n, n_right=10**12, n_wrong=10**12)
+    assert known == pytest.approx(math.sqrt(observed * (1 - observed) / n) / 0.65)
+
+
+@pytest.mark.equation("eq-permutation-p")
+def test_a_permutation_p_value_is_small_no_oftener_than_it_says() -> None:
+    """All orders of m + 1 values, ties among them: the first is called the observed one."""
+    values = [1.0, 2.0, 2.0, 3.0, 5.0, 5.0]
+    found = np.array(
+        [permutation_p_value(v, values[:i] + values[i + 1 :]) for i, v in enumerate(values)]
+    )
+    for alpha in np.arange(1, 7) / 6:
+        assert np.mean(found <= alpha + 1e-12) <= alpha + 1e-12
+    assert permutation_p_value(9.0, values) == pytest.approx(1 / 7)
+    assert permutation_p_value(0.0, values) == 1

@@ -27,12 +27,14 @@ from primer_ref.information import entropy
 seeds = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.equation("eq-semantic-entropy")
 def test_semantic_entropy_of_a_published_example() -> None:
     p = [0.5, 0.4, 0.1]  # Kuhn, Gal and Farquhar (2023), table 1
     assert float(entropy(p)) == pytest.approx(0.94, abs=0.006)
     assert semantic_entropy(p, [0, 0, 1]) == pytest.approx(0.33, abs=0.006)
 
 
+@pytest.mark.equation("eq-semantic-entropy")
 @given(seeds, st.integers(1, 8))
 def test_meanings_lose_the_entropy_within_them(seed: int, n: int) -> None:
     """The chain rule: H(answer) = H(meaning) + H(answer | meaning)."""
@@ -45,6 +47,9 @@ def test_meanings_lose_the_entropy_within_them(seed: int, n: int) -> None:
     assert semantic_entropy(p, meanings) == pytest.approx(float(entropy(p)) - within, abs=1e-12)
 
 
+@pytest.mark.equation("eq-missing-mass")
+@pytest.mark.equation("eq-good-turing")
+@pytest.mark.equation("eq-good-turing-mean")
 def test_mean_of_good_turing_is_the_missing_mass_one_observation_earlier() -> None:
     """Both means summed over all samples."""
     p, n = np.array([0.5, 0.3, 0.15, 0.05]), 5
@@ -62,6 +67,7 @@ def test_mean_of_good_turing_is_the_missing_mass_one_observation_earlier() -> No
     assert 0 < bias <= 1 / n
 
 
+@pytest.mark.equation("eq-good-turing-radius")
 def test_the_radius_holds_and_shrinks_with_the_root() -> None:
     rng, n = np.random.default_rng(0), 400
     p = 1 / np.arange(1, 2001)
@@ -73,6 +79,7 @@ def test_the_radius_holds_and_shrinks_with_the_root() -> None:
     assert 2 * math.exp(-n * good_turing_radius(n, delta=0.1) ** 2 / 2) == pytest.approx(0.1)
 
 
+@pytest.mark.equation("eq-validity-bound")
 def test_the_validity_bound_holds_for_every_model_of_a_small_world() -> None:
     """One prompt, two valid answers, three errors; the classifier takes p > 1/|errors| as valid."""
     rng = np.random.default_rng(1)
@@ -86,6 +93,7 @@ def test_the_validity_bound_holds_for_every_model_of_a_small_world() -> None:
         assert model[2:].sum() >= bound - 1e-12
 
 
+@pytest.mark.equation("eq-singleton-bound")
 def test_the_singleton_bound_on_a_calibrated_model_of_birthdays() -> None:
     """Known facts are recalled, the others guessed evenly, as a calibrated model would."""
     rng, n, days = np.random.default_rng(2), 4_000_000, 365
@@ -97,6 +105,8 @@ def test_the_singleton_bound_on_a_calibrated_model_of_birthdays() -> None:
     assert bound == pytest.approx(expected)
 
 
+@pytest.mark.equation("eq-answer-value")
+@pytest.mark.equation("eq-answer-confidence")
 @given(st.floats(0, 50), st.floats(0, 1))
 def test_an_answer_pays_exactly_above_the_threshold(penalty: float, p: float) -> None:
     threshold = answer_confidence(penalty)
@@ -105,6 +115,8 @@ def test_an_answer_pays_exactly_above_the_threshold(penalty: float, p: float) ->
         assert (answer_value(p, penalty=penalty) > 0) == (p > threshold)
 
 
+@pytest.mark.equation("eq-risk-coverage")
+@pytest.mark.equation("eq-risk-area")
 @given(seeds, st.integers(1, 12))
 def test_risk_is_counted_down_to_each_score(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
@@ -116,6 +128,7 @@ def test_risk_is_counted_down_to_each_score(seed: int, n: int) -> None:
     assert area_under_risk_coverage(s, y) == pytest.approx(np.mean(expected))
 
 
+@pytest.mark.equation("eq-auroc")
 @given(seeds, st.integers(2, 30))
 def test_area_is_the_mann_whitney_statistic(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)

@@ -44,12 +44,15 @@ def test_mean_interval_agrees_with_scipy() -> None:
     assert standard_error(x) == pytest.approx(stats.sem(x))
 
 
+@pytest.mark.equation("eq-wilson")
 @pytest.mark.parametrize(("k", "n", "low", "high"), NEWCOMBE)
 def test_wilson_recomputes_newcombes_table(k: int, n: int, low: float, high: float) -> None:
     found = wilson_interval(k, n)
     assert (found.low, found.high) == pytest.approx((low, high), abs=5.1e-5)
 
 
+@pytest.mark.equation("eq-wilson")
+@pytest.mark.equation("eq-exact-interval")
 @given(st.integers(1, 400), st.floats(0, 1), st.floats(0.5, 0.999))
 def test_wilson_and_exact_agree_with_scipy(n: int, share: float, level: float) -> None:
     k = round(share * n)
@@ -65,6 +68,7 @@ def test_exact_intervals_cover_at_least_what_they_say(n: int, p: float) -> None:
     assert coverage(exact_interval, n, p) >= 0.95 - 1e-9
 
 
+@pytest.mark.equation("eq-coverage")
 def test_coverage_is_the_share_of_samples_that_hold_the_truth() -> None:
     draws = np.random.default_rng(1).binomial(20, 0.9, size=200_000)
     found = [wilson_interval(k, 20) for k in range(21)]
@@ -88,6 +92,7 @@ def test_clusters_of_one_are_independent_scores() -> None:
     assert clustered_standard_error(x, np.arange(n)) == pytest.approx(expected)
 
 
+@pytest.mark.equation("eq-clustered-error")
 def test_clustered_error_adds_the_products_within_clusters() -> None:
     x, clusters = np.random.default_rng(3).random(12), np.repeat([3, 1, 2, 7], 3)
     d = x - x.mean()
@@ -98,6 +103,7 @@ def test_clustered_error_adds_the_products_within_clusters() -> None:
     assert clustered_standard_error(x, clusters) ** 2 == pytest.approx(expected)
 
 
+@pytest.mark.equation("eq-clustered-error")
 def test_clustered_error_is_what_repeated_samples_show() -> None:
     rng = np.random.default_rng(4)
     samples = rng.normal(size=(2000, 200, 1)) + 0.5 * rng.normal(size=(2000, 200, 4))

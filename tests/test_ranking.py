@@ -12,17 +12,20 @@ from hypothesis import strategies as st
 from primer_ref.ranking import mean_reciprocal_rank, ndcg, recall_at_k, reciprocal_rank_fusion
 
 
+@pytest.mark.equation("eq-recall-at-k")
 @given(st.permutations(range(6)), st.sets(st.integers(0, 7), min_size=1), st.integers(1, 8))
 def test_recall_is_the_share_found(ranking: list[int], relevant: set[int], k: int) -> None:
     found = sum(passage in relevant for passage in ranking[:k])
     assert recall_at_k(ranking, relevant, k=k) == pytest.approx(found / len(relevant))
 
 
+@pytest.mark.equation("eq-reciprocal-rank")
 def test_reciprocal_ranks_look_at_the_first_hit_only() -> None:
     assert mean_reciprocal_rank([[4, 5, 6]], [{6, 5}]) == 1 / 2
     assert mean_reciprocal_rank([[4, 5], [1], [2, 3]], [{4}, {9}, {3}]) == pytest.approx(1.5 / 3)
 
 
+@pytest.mark.equation("eq-ndcg")
 @given(
     st.dictionaries(st.integers(0, 4), st.floats(0.1, 9), min_size=1, max_size=4), st.integers(1, 5)
 )
@@ -33,6 +36,7 @@ def test_the_best_ranking_has_gain_one_and_no_other_more(gains: dict[int, float]
     assert ndcg(best, gains, k=k) == pytest.approx(1)
 
 
+@pytest.mark.equation("eq-ndcg")
 def test_gain_is_discounted_by_the_logarithm_of_the_rank_and_one() -> None:
     gains = {0: 3.0, 1: 2.0, 2: 1.0}
     got = 1 + 3 / math.log2(3) + 2 / math.log2(5)  # passages 2, 0, 9, 1
@@ -41,6 +45,7 @@ def test_gain_is_discounted_by_the_logarithm_of_the_rank_and_one() -> None:
     assert ndcg([2, 0, 9, 1], gains, k=1) == pytest.approx(1 / 3)
 
 
+@pytest.mark.equation("eq-rank-fusion")
 @given(st.lists(st.permutations(range(5)), min_size=1, max_size=4), st.floats(0, 100))
 def test_fusion_adds_reciprocal_ranks(rankings: list[list[int]], k: float) -> None:
     fused = reciprocal_rank_fusion(rankings, k=k)

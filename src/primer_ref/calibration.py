@@ -141,6 +141,8 @@ def log_score(p: ArrayLike, targets: ArrayLike) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-log-score`.
+
     Strictly proper: :math:`\sum_y q_y (-\log p_y)` is smallest at p = q, by Gibbs' inequality.
 
     Examples
@@ -177,6 +179,8 @@ def brier_score(p: ArrayLike, targets: ArrayLike) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-brier-score`.
+
     Strictly proper: in the mean over y from q it is :math:`\norm{p - q}^2 + 1 - \norm{q}^2`.
 
     References
@@ -218,6 +222,10 @@ def brier_decomposition(confidence: ArrayLike, correct: ArrayLike) -> BrierParts
     ------
     ValueError
         If the lengths differ, a confidence is not in [0, 1] or an outcome neither 0 nor 1.
+
+    Notes
+    -----
+    Implements :eq:`eq-brier-parts`.
 
     References
     ----------
@@ -350,6 +358,8 @@ def calibration_error(bins: Bins, *, order: float = 1) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-calibration-error`.
+
     A *biased* estimate: a finite bin of calibrated forecasts shows a gap too, and absolute values
     do not cancel. See `expected_error_if_calibrated`.
 
@@ -392,6 +402,8 @@ def expected_error_if_calibrated(bins: Bins) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-calibration-bias`.
+
     In a bin of :math:`n_b` calibrated forecasts of about :math:`c_b` the gap is nearly normal with
     mean 0 and variance :math:`c_b(1-c_b)/n_b`, and a normal variable's mean absolute value is
     :math:`\sqrt{2/\pi}` of its standard deviation. With B equal bins it grows like
@@ -434,6 +446,8 @@ def debiased_square_error(bins: Bins) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-debiased-error`.
+
     :math:`a_b(1-a_b)/(n_b-1)` estimates the variance of :math:`a_b` without bias.
 
     References
@@ -478,6 +492,8 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-fit-temperature`.
+
     The loss is convex in β = 1/τ: its slope is :math:`\E_p[z] - z_y` and its curvature
     :math:`\Var_p(z) \ge 0`, averaged over the cases. The slope is bisected. Dividing a row by a
     positive number keeps its largest entry, so no answer changes.
@@ -541,6 +557,8 @@ def conformal_threshold(scores: ArrayLike, *, level: float) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-conformal-threshold`.
+
     If the n known cases and the new one are exchangeable, the rank of the new score is uniform over
     1 to n + 1 (ties broken at random), so it is at most the threshold with probability at least
     the level, and below the level + 1/(n + 1) if there are no ties. Nothing is assumed of the
@@ -585,6 +603,10 @@ def conformal_sets(logits: ArrayLike, threshold: float) -> Bools:
     ------
     ValueError
         If the threshold is NaN or a row has no softmax.
+
+    Notes
+    -----
+    Implements :eq:`eq-conformal-set`.
 
     Examples
     --------

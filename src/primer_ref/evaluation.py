@@ -1,4 +1,4 @@
-"""Evaluation: paired comparisons, power, repeated answers, many tests, judges, long texts."""
+"""Evaluation: comparisons, power, repeated answers, many tests, judges, orders, long texts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from primer_ref.intervals import Estimate, finite_scores, mean_interval, normal_
 __all__ = [
     "benjamini_hochberg",
     "corrected_rate",
+    "corrected_rate_error",
     "holm",
     "paired_difference",
     "pass_at_k",
     "pass_at_k_naive",
+    "permutation_p_value",
     "questions_needed",
     "sign_test",
     "strided_windows",
@@ -57,6 +59,8 @@ def paired_difference(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Est
 
     Notes
     -----
+    Implements :eq:`eq-paired`.
+
     :math:`\Var(a - b) = \Var(a) + \Var(b) - 2\Cov(a, b)`: what both find hard or easy drops out,
     and the interval is the narrower the more they agree.
 
@@ -92,6 +96,10 @@ def sign_test(wins: int, losses: int) -> float:
     ------
     ValueError
         If a count is negative or both are 0.
+
+    Notes
+    -----
+    Implements :eq:`eq-sign-test`.
 
     Examples
     --------
@@ -136,6 +144,8 @@ def questions_needed(
 
     Notes
     -----
+    Implements :eq:`eq-questions-needed`.
+
     For a paired comparison σ² is the variance of the differences; for two independent samples of
     that size each it is the sum of both variances.
 
@@ -182,6 +192,8 @@ def variance_of_answers(p: ArrayLike, n_answers: int) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-variance-of-answers`.
+
     The law of total variance: more answers shrink the second term only.
 
     References
@@ -232,6 +244,10 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     ValueError
         If c is not from 0 to n or k not from 1 to n.
 
+    Notes
+    -----
+    Implements :eq:`eq-pass-at-k`.
+
     References
     ----------
     M. Chen et al. (2021), Evaluating Large Language Models Trained on Code.
@@ -268,6 +284,10 @@ def pass_at_k_naive(n: int, c: int, k: int) -> float:
     ValueError
         If c is not from 0 to n or k not from 1 to n.
 
+    Notes
+    -----
+    Implements :eq:`eq-pass-at-k-naive`.
+
     Examples
     --------
     >>> from primer_ref.evaluation import pass_at_k_naive
@@ -295,6 +315,10 @@ def holm(p_values: ArrayLike) -> Floats:
     ------
     ValueError
         If there are none or one is not in [0, 1].
+
+    Notes
+    -----
+    Implements :eq:`eq-holm`.
 
     References
     ----------
@@ -333,6 +357,10 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     ValueError
         If there are none or one is not in [0, 1].
 
+    Notes
+    -----
+    Implements :eq:`eq-benjamini-hochberg`.
+
     References
     ----------
     Y. Benjamini and Y. Hochberg (1995), Controlling the False Discovery Rate.
@@ -349,6 +377,21 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     steps = np.minimum(1, p[order] * len(p) / np.arange(len(p), 0, -1))
     adjusted[order] = np.minimum.accumulate(steps)
     return adjusted
+
+
+def _check_judge(observed: float, sensitivity: float, specificity: float) -> float:
+    """Return how much better than chance a judge is, after checking its shares."""
+    for name, share in (
+        ("observed", observed),
+        ("sensitivity", sensitivity),
+        ("specificity", specificity),
+    ):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name} must be in [0, 1]; got {share}")
+    informedness = sensitivity + specificity - 1
+    if informedness == 0:
+        raise ValueError("a judge must tell right from wrong; sensitivity + specificity is 1")
+    return informedness
 
 
 def corrected_rate(observed: float, *, sensitivity: float, specificity: float) -> float:
@@ -376,6 +419,10 @@ def corrected_rate(observed: float, *, sensitivity: float, specificity: float) -
     ValueError
         If a share is not in [0, 1], or the judge tells nothing (the two add up to 1).
 
+    Notes
+    -----
+    Implements :eq:`eq-corrected-rate`.
+
     References
     ----------
     W. J. Rogan and B. Gladen (1978), Estimating Prevalence from the Results of a Screening Test.
@@ -386,17 +433,127 @@ def corrected_rate(observed: float, *, sensitivity: float, specificity: float) -
     >>> print(f"{corrected_rate(0.6, sensitivity=0.9, specificity=0.8):.4f}")
     0.5714
     """
-    for name, share in (
-        ("observed", observed),
-        ("sensitivity", sensitivity),
-        ("specificity", specificity),
-    ):
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} must be in [0, 1]; got {share}")
-    informedness = sensitivity + specificity - 1
-    if informedness == 0:
-        raise ValueError("a judge must tell right from wrong; sensitivity + specificity is 1")
+    informedness = _check_judge(observed, sensitivity, specificity)
     return (observed + specificity - 1) / informedness
+
+
+def corrected_rate_error(
+    observed: float,
+    *,
+    sensitivity: float,
+    specificity: float,
+    n: int,
+    n_right: int,
+    n_wrong: int,
+) -> float:
+    r"""Give the standard error of a corrected share whose judge was measured on a sample.
+
+    .. math:: \frac{1}{J} \sqrt{\frac{q(1-q)}{n} + \pi^2 \frac{s(1-s)}{n_+}
+        + (1-\pi)^2 \frac{t(1-t)}{n_-}}, \qquad J = s + t - 1
+
+    Parameters
+    ----------
+    observed : float
+        Share q of n answers that the judge calls right, in [0, 1].
+    sensitivity : float
+        Share s of right answers that it called right.
+    specificity : float
+        Share t of wrong answers that it called wrong.
+    n : int
+        Number of answers judged.
+    n_right, n_wrong : int
+        Numbers of answers known to be right and wrong, :math:`n_+` and :math:`n_-`, on which the
+        sensitivity and the specificity were measured.
+
+    Returns
+    -------
+    float
+        To first order in the errors of the three shares, which are taken as independent; π is the
+        corrected share.
+
+    Raises
+    ------
+    ValueError
+        If a share is not in [0, 1], a number is below 1, or the judge tells nothing.
+
+    Notes
+    -----
+    Implements :eq:`eq-corrected-error`.
+
+    Without the last two terms it is what is left if the judge is known exactly: still 1/J times
+    the error of the share that was observed.
+
+    References
+    ----------
+    W. J. Rogan and B. Gladen (1978), Estimating Prevalence from the Results of a Screening Test.
+
+    Examples
+    --------
+    >>> from primer_ref.evaluation import corrected_rate_error
+    >>> error = corrected_rate_error(
+    ...     0.6, sensitivity=0.9, specificity=0.8, n=1000, n_right=100, n_wrong=100
+    ... )
+    >>> print(f"{error:.4f}")
+    0.0411
+    """
+    informedness = _check_judge(observed, sensitivity, specificity)
+    if min(n, n_right, n_wrong) < 1:
+        raise ValueError(
+            f"n, n_right and n_wrong must be at least 1; got {n}, {n_right} and {n_wrong}"
+        )
+    rate = (observed + specificity - 1) / informedness
+    variance = (
+        observed * (1 - observed) / n
+        + rate**2 * sensitivity * (1 - sensitivity) / n_right
+        + (1 - rate) ** 2 * specificity * (1 - specificity) / n_wrong
+    )
+    return math.sqrt(variance) / abs(informedness)
+
+
+def permutation_p_value(observed: float, permuted: ArrayLike) -> float:
+    r"""Find how rare a statistic is among those of m random permutations.
+
+    .. math:: \frac{1 + \#\{j : t_j \ge t_0\}}{m + 1}
+
+    Parameters
+    ----------
+    observed : float
+        The statistic :math:`t_0` of the data as they are; large values speak against chance.
+    permuted : array_like, shape (m,)
+        The same of permuted data.
+
+    Returns
+    -------
+    float
+        From 1/(m + 1) to 1.
+
+    Raises
+    ------
+    ValueError
+        If there are no permutations or a value is not finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-permutation-p`.
+
+    If all orders are equally likely, the m + 1 values are exchangeable, and the p-value is at most
+    α with probability at most α. The data as they are count as one of the permutations: without
+    the ones the p-value could be 0, which no finite number of permutations shows.
+
+    References
+    ----------
+    B. Phipson and G. K. Smyth (2010), Permutation P-Values Should Never Be Zero.
+
+    Examples
+    --------
+    >>> from primer_ref.evaluation import permutation_p_value
+    >>> permutation_p_value(3.0, [1.0, 4.0, 2.0])
+    0.5
+    """
+    values = finite_scores(permuted, "permuted", at_least=1)
+    if not math.isfinite(observed):
+        raise ValueError(f"observed must be finite; got {observed}")
+    return float((1 + np.sum(values >= observed)) / (len(values) + 1))
 
 
 def strided_windows(n_tokens: int, *, context: int, stride: int) -> list[tuple[int, int, int]]:
@@ -423,6 +580,8 @@ def strided_windows(n_tokens: int, *, context: int, stride: int) -> list[tuple[i
 
     Notes
     -----
+    Implements :eq:`eq-strided-loss`.
+
     All but the first window score their last tokens only, with at least ``context`` − ``stride``
     tokens before them. A stride equal to the context is quick and makes the loss look worse, since
     every window begins without a past; a stride of 1 costs a pass a token.

@@ -55,6 +55,10 @@ def semantic_entropy(p: ArrayLike, meanings: ArrayLike) -> float:
     ValueError
         If ``p`` is not a distribution or not every answer has a meaning.
 
+    Notes
+    -----
+    Implements :eq:`eq-semantic-entropy`.
+
     References
     ----------
     L. Kuhn, Y. Gal and S. Farquhar (2023), Semantic Uncertainty: Linguistic Invariances for
@@ -103,6 +107,10 @@ def missing_mass(p: ArrayLike, counts: ArrayLike) -> float:
     ValueError
         If ``p`` is not a distribution, or the counts are none or do not fit.
 
+    Notes
+    -----
+    Implements :eq:`eq-missing-mass`.
+
     Examples
     --------
     >>> from primer_ref.hallucination import missing_mass
@@ -136,6 +144,8 @@ def good_turing_mass(counts: ArrayLike) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-good-turing`.
+
     An observation is a singleton exactly when the other n − 1 missed its outcome. So the mean of
     :math:`N_1/n` is the mean missing mass after n − 1 observations: too high, by at most 1/n.
 
@@ -176,6 +186,8 @@ def good_turing_radius(n: int, *, delta: float) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-good-turing-radius`.
+
     Changing one observation changes the number of singletons by at most 2, so McDiarmid's
     inequality gives :math:`\P(|N_1/n - \E N_1/n| \ge \varepsilon) \le 2 e^{-n\varepsilon^2/2}`.
 
@@ -232,6 +244,8 @@ def validity_bound(
 
     Notes
     -----
+    Implements :eq:`eq-validity-bound`.
+
     It limits models that are nearly calibrated at that one threshold. A model that always abstains
     or that repeats one true answer makes no error: its δ is large.
 
@@ -281,6 +295,8 @@ def singleton_bound(counts: ArrayLike, *, errors: int, miscalibration: float) ->
 
     Notes
     -----
+    Implements :eq:`eq-singleton-bound`.
+
     It assumes facts without pattern: the right answer to a prompt is drawn independently and
     evenly from its plausible ones, so that what was not in the data cannot be inferred.
 
@@ -325,6 +341,10 @@ def answer_confidence(penalty: float) -> float:
     ValueError
         If the penalty is negative or not finite.
 
+    Notes
+    -----
+    Implements :eq:`eq-answer-confidence`.
+
     Examples
     --------
     >>> from primer_ref.hallucination import answer_confidence
@@ -355,6 +375,10 @@ def answer_value(confidence: ArrayLike, *, penalty: float) -> Floats:
     ------
     ValueError
         If a probability is not in [0, 1] or the penalty is negative or not finite.
+
+    Notes
+    -----
+    Implements :eq:`eq-answer-value`.
 
     Examples
     --------
@@ -405,6 +429,10 @@ def risk_coverage(scores: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats
     ValueError
         If the lengths differ, there are none, a score is NaN, or an outcome is neither 0 nor 1.
 
+    Notes
+    -----
+    Implements :eq:`eq-risk-coverage`.
+
     Examples
     --------
     >>> from primer_ref.hallucination import risk_coverage
@@ -441,6 +469,10 @@ def area_under_risk_coverage(scores: ArrayLike, correct: ArrayLike) -> float:
     ValueError
         As for `risk_coverage`.
 
+    Notes
+    -----
+    Implements :eq:`eq-risk-area`.
+
     Examples
     --------
     >>> from primer_ref.hallucination import area_under_risk_coverage
@@ -475,6 +507,8 @@ def auroc(scores: ArrayLike, correct: ArrayLike) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-auroc`.
+
     The Mann–Whitney statistic over the number of pairs: it looks at the order alone, so a badly
     calibrated score may have an area of 1.
 

@@ -215,6 +215,8 @@ def clustered_standard_error(x: ArrayLike, clusters: ArrayLike) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-clustered-error`.
+
     Only the groups are taken as independent, so the number of groups is what must be large.
 
     References
@@ -260,6 +262,10 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     ------
     ValueError
         If the counts do not fit or the level is not in (0, 1).
+
+    Notes
+    -----
+    Implements :eq:`eq-wilson`.
 
     References
     ----------
@@ -310,6 +316,8 @@ def exact_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
 
     Notes
     -----
+    Implements :eq:`eq-exact-interval`.
+
     It never covers less than it says, and is wider for that.
 
     References
@@ -377,6 +385,10 @@ def coverage(interval: Callable[[int, int], Estimate], n: int, p: float) -> floa
     ------
     ValueError
         If ``n`` is below 1 or ``p`` is not in [0, 1].
+
+    Notes
+    -----
+    Implements :eq:`eq-coverage`.
 
     Examples
     --------

@@ -43,6 +43,10 @@ def recall_at_k(ranking: Sequence[int], relevant: Collection[int], *, k: int) ->
     ValueError
         If no passage is relevant, k is not at least 1, or the ranking names a passage twice.
 
+    Notes
+    -----
+    Implements :eq:`eq-recall-at-k`.
+
     Examples
     --------
     >>> from primer_ref.ranking import recall_at_k
@@ -78,6 +82,10 @@ def mean_reciprocal_rank(
     ValueError
         If there are no questions, not as many answers as questions, or a ranking names a passage
         twice.
+
+    Notes
+    -----
+    Implements :eq:`eq-reciprocal-rank`.
 
     Examples
     --------
@@ -128,6 +136,8 @@ def ndcg(ranking: Sequence[int], gains: Mapping[int, float], *, k: int) -> float
 
     Notes
     -----
+    Implements :eq:`eq-ndcg`.
+
     The gain enters as it is; others put :math:`2^g - 1` in its place.
 
     References
@@ -175,6 +185,8 @@ def reciprocal_rank_fusion(
 
     Notes
     -----
+    Implements :eq:`eq-rank-fusion`.
+
     Only ranks enter, so scores on scales that have nothing in common can be joined.
 
     References

@@ -3,10 +3,12 @@
 from primer_ref.evaluation import (
     benjamini_hochberg,
     corrected_rate,
+    corrected_rate_error,
     holm,
     paired_difference,
     pass_at_k,
     pass_at_k_naive,
+    permutation_p_value,
     questions_needed,
     sign_test,
     strided_windows,
@@ -49,4 +51,34 @@ ROWS = [
     (strided_windows, {"n_tokens": 0, "context": 4, "stride": 2}, "n_tokens must be at least 1"),
     (strided_windows, {"n_tokens": 9, "context": 4, "stride": 5}, "stride from 1 to context"),
     (strided_windows, {"n_tokens": 9, "context": 4, "stride": 0}, "stride from 1 to context"),
+    (
+        corrected_rate_error,
+        {
+            "observed": 0.5,
+            "sensitivity": 0.9,
+            "specificity": 0.9,
+            "n": 10,
+            "n_right": 0,
+            "n_wrong": 5,
+        },
+        "must be at least 1; got 10, 0 and 5",
+    ),
+    (
+        corrected_rate_error,
+        {
+            "observed": 0.5,
+            "sensitivity": 0.5,
+            "specificity": 0.5,
+            "n": 10,
+            "n_right": 5,
+            "n_wrong": 5,
+        },
+        "tell right from wrong",
+    ),
+    (
+        permutation_p_value,
+        {"observed": 1.0, "permuted": []},
+        r"at least 1 scores; got shape \(0,\)",
+    ),
+    (permutation_p_value, {"observed": float("nan"), "permuted": [1.0]}, "must be finite; got nan"),
 ]
