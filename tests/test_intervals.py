@@ -68,7 +68,7 @@ def test_exact_intervals_cover_at_least_what_they_say(n: int, p: float) -> None:
     assert coverage(exact_interval, n, p) >= 0.95 - 1e-9
 
 
-@pytest.mark.equation("eq-coverage")
+@pytest.mark.equation("eq-interval-coverage")
 def test_coverage_is_the_share_of_samples_that_hold_the_truth() -> None:
     draws = np.random.default_rng(1).binomial(20, 0.9, size=200_000)
     found = [wilson_interval(k, 20) for k in range(21)]

@@ -388,7 +388,7 @@ def coverage(interval: Callable[[int, int], Estimate], n: int, p: float) -> floa
 
     Notes
     -----
-    Implements :eq:`eq-coverage`.
+    Implements :eq:`eq-interval-coverage`.
 
     Examples
     --------

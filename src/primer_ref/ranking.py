@@ -43,10 +43,6 @@ def recall_at_k(ranking: Sequence[int], relevant: Collection[int], *, k: int) ->
     ValueError
         If no passage is relevant, k is not at least 1, or the ranking names a passage twice.
 
-    Notes
-    -----
-    Implements :eq:`eq-recall-at-k`.
-
     Examples
     --------
     >>> from primer_ref.ranking import recall_at_k
@@ -185,8 +181,6 @@ def reciprocal_rank_fusion(
 
     Notes
     -----
-    Implements :eq:`eq-rank-fusion`.
-
     Only ranks enter, so scores on scales that have nothing in common can be joined.
 
     References
