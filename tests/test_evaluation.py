@@ -92,6 +92,8 @@ def test_the_naive_bias_halves_when_twice_as_many_answers_are_drawn() -> None:
         )
 
     assert bias(400) / bias(800) == pytest.approx(2, rel=0.02)
+    first_order = -5 * 4 / 2 * (1 - 0.37) ** 3 * 0.37 * 0.63 / 4000
+    assert bias(4000) == pytest.approx(first_order, rel=0.01)
 
 
 @pytest.mark.equation("eq-pass-at-k")
@@ -145,6 +147,19 @@ def test_windows_score_each_token_once_with_enough_before_it(
     assert scored == list(range(n))
     assert all(0 <= start <= first < end <= start + context for start, first, end in windows)
     assert all(first - start >= context - stride for start, first, _ in windows[1:])
+
+
+@pytest.mark.equation("eq-strided-loss")
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_the_strided_loss_averages_over_the_last_places(
+    context: int, stride: int, seed: int
+) -> None:
+    """Whatever is lost with j tokens before, behind the first window."""
+    stride = min(stride, context)
+    loss = np.random.default_rng(seed).random(context)
+    windows = strided_windows(context + 5 * stride, context=context, stride=stride)
+    found = [loss[t - start] for start, first, end in windows[1:] for t in range(first, end)]
+    assert np.mean(found) == pytest.approx(np.mean(loss[context - stride :]))
 
 
 @pytest.mark.equation("eq-corrected-error")

@@ -93,6 +93,50 @@ def test_the_validity_bound_holds_for_every_model_of_a_small_world() -> None:
         assert model[2:].sum() >= bound - 1e-12
 
 
+@pytest.mark.equation("eq-validity-bound")
+@pytest.mark.parametrize("m", [1, 2, 5, 100])
+def test_the_validity_bound_is_attained(m: int) -> None:
+    """One valid answer of probability 1/m, m errors that share the rest: none above 1/m."""
+    model = np.array([1 / m, *np.full(m, (1 - 1 / m) / m)])
+    assert not np.any(model > 1 / m)
+    bound = validity_bound(0.5, valid=1, errors=m, miscalibration=0.0)
+    assert np.sum(model[1:]) == pytest.approx(bound)
+
+
+@pytest.mark.equation("eq-singleton-mean")
+@pytest.mark.parametrize("unseen", ["guess", "silent", "draw"])
+def test_the_mean_error_exceeds_the_missing_mass_less_its_terms(unseen: str) -> None:
+    """Prompts with one answer among m + 1; what was seen is recalled, the rest is up to the model.
+
+    The last column is silence, which is valid; every mean is over facts, data and model.
+    """
+    rng, m, n = np.random.default_rng(5), 20, 8
+    prompts = rng.dirichlet(np.ones(10))
+    rows = np.arange(10)
+    found = []
+    for _ in range(1500):
+        right = rng.integers(m + 1, size=10)
+        counts = rng.multinomial(n, prompts)
+        model = np.zeros((10, m + 2))
+        if unseen == "guess":
+            model[:, :-1] = 1 / (m + 1)
+        elif unseen == "silent":
+            model[:, -1] = 1
+        else:
+            model[:] = rng.dirichlet(np.full(m + 2, 0.1), size=10)
+        model[counts > 0] = 0
+        model[counts > 0, right[counts > 0]] = 1
+        above = model > 1 / m
+        delta = abs(prompts @ np.sum(model * above, 1) - prompts @ above[rows, right])
+        error = prompts @ (1 - model[:, -1] - model[rows, right])
+        mass = float(prompts @ (counts == 0))
+        found.append((error, mass - 2 / m - delta, np.sum(counts == 1) / n - 1 / n - 2 / m - delta))
+    error, bound, of_singletons = np.mean(found, axis=0)
+    assert error >= bound >= of_singletons
+    if unseen == "guess":
+        assert bound > 0.5 * error
+
+
 @pytest.mark.equation("eq-singleton-bound")
 def test_the_singleton_bound_on_a_calibrated_model_of_birthdays() -> None:
     """Known facts are recalled, the others guessed evenly, as a calibrated model would."""
