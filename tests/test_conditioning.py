@@ -70,6 +70,8 @@ def by_steps(chain: Chain, tokens: TokenAutomaton, future: F | None, text: Text)
     return float(p)
 
 
+@pytest.mark.equation("eq-conditional-token")
+@pytest.mark.equation("eq-future-validity")
 @settings(max_examples=25, deadline=None)
 @given(seeds, st.sampled_from(PATTERNS), st.integers(3, 4))
 def test_the_steps_multiply_to_the_conditioned_model_over_all_texts(
@@ -90,6 +92,7 @@ def test_the_steps_multiply_to_the_conditioned_model_over_all_texts(
         assert by_steps(chain, tokens, future, text) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.equation("eq-future-validity")
 @settings(max_examples=20, deadline=None)
 @given(seeds, st.integers(0, 2), st.sampled_from(PATTERNS))
 def test_an_ngram_model_is_conditioned_exactly(seed: int, order: int, pattern: str) -> None:
@@ -112,6 +115,7 @@ def test_an_ngram_model_is_conditioned_exactly(seed: int, order: int, pattern: s
         assert by_steps(chain, tokens, future, text) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.equation("eq-masked-token")
 def test_masking_two_tokens_gets_the_first_one_wrong() -> None:
     law = np.array([[0.5, 0.5, 0], [0.01, 0.99, 0], [0.01, 0.99, 0], [0, 0, 1]])
     chain = Chain(law, np.array([[1, 2, 0], [3, 3, 0], [3, 3, 0], [3, 3, 0]]))
@@ -123,6 +127,7 @@ def test_masking_two_tokens_gets_the_first_one_wrong() -> None:
         assert by_steps(chain, tokens, future, text) == pytest.approx(exact)
 
 
+@pytest.mark.equation("eq-masked-token")
 @settings(max_examples=25, deadline=None)
 @given(seeds, st.sampled_from(PATTERNS))
 def test_what_the_mask_leaves_out_is_the_future_validity(seed: int, pattern: str) -> None:
@@ -153,3 +158,29 @@ def test_draws_are_valid_and_have_the_conditioned_law() -> None:
     counts = np.array([draws.count(text) for text in valid])
     assert counts.sum() == n
     assert stats.chisquare(counts, n * expected).pvalue > 0.01
+
+
+@pytest.mark.equation("eq-mask-gap")
+@settings(max_examples=20, deadline=None)
+@given(seeds)
+def test_the_mass_that_a_mask_keeps_weighs_masked_texts_back(seed: int) -> None:
+    chain, end = random_chain(seed, 4), 3
+    tokens = TokenAutomaton(compile_pattern("ab?|c(a|bc)"), [b"a", b"b", b"c", b""], end=end)
+    valid: list[Text] = [(0,), (0, 1), (2, 0), (2, 1, 2)]
+    h = future_validity(chain, tokens, length=3)[-1, 0, 0]
+    exact = np.array([probability(chain, end, text) for text in valid]) / h
+    masked = np.array([by_steps(chain, tokens, None, text) for text in valid])
+    kept = []
+    for text in valid:
+        context, state, product = 0, 0, 1.0
+        for token in (*text, end):
+            product *= chain.law[context, tokens.allowed(state)].sum()
+            if token != end:
+                context, state = int(chain.follow[context, token]), tokens.advance(state, token)
+        kept.append(product)
+    weights = np.array(kept)
+    assert masked.sum() == pytest.approx(1)
+    assert masked @ weights == pytest.approx(h)
+    np.testing.assert_allclose(masked * weights / h, exact, atol=1e-12)
+    gap = float(np.sum(exact * np.log(exact / masked)))
+    assert gap == pytest.approx(exact @ np.log(weights) - np.log(h), abs=1e-12)

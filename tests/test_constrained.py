@@ -49,6 +49,7 @@ def test_a_token_leads_where_its_bytes_lead(pattern: str) -> None:
             np.testing.assert_array_equal(tokens.next_states(state), expected)
 
 
+@pytest.mark.equation("eq-token-mask")
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_token_is_allowed_if_and_only_if_an_accepted_text_continues_so(pattern: str) -> None:
     tokens = TokenAutomaton(compile_pattern(pattern), VOCABULARY, end=END)

@@ -45,6 +45,7 @@ def split(texts: list[str]) -> list[list[str]]:
     return [text.split() for text in texts]
 
 
+@pytest.mark.equation("eq-clipped-precision")
 def test_published_counts() -> None:
     counts = [
         modified_precision(candidate.split(), split(REFERENCES), n=n)
@@ -55,6 +56,7 @@ def test_published_counts() -> None:
     assert modified_precision(["the"] * 7, split(THE_CAT), n=1) == (2, 7)
 
 
+@pytest.mark.equation("eq-bleu")
 @pytest.mark.parametrize(
     ("max_order", "score"), [(1, 77.65), (2, 60.50), (3, 53.93), (4, 48.53), (5, 46.14), (6, 43.28)]
 )
@@ -73,6 +75,7 @@ corpora = st.lists(
 )
 
 
+@pytest.mark.equation("eq-clipped-precision")
 @given(words, st.lists(words, min_size=1, max_size=3), st.integers(1, 4))
 def test_matches_are_clipped_at_the_most_of_any_reference(
     candidate: list[str], references: list[list[str]], n: int
@@ -88,6 +91,7 @@ def test_matches_are_clipped_at_the_most_of_any_reference(
     assert found == (expected, max(0, len(candidate) - n + 1))
 
 
+@pytest.mark.equation("eq-bleu")
 @given(corpora)
 def test_the_score_is_the_mean_of_logarithms_where_all_orders_match(
     corpus: list[tuple[list[str], list[list[str]]]],
@@ -140,6 +144,7 @@ def test_the_score_of_a_corpus_is_no_mean_of_scores() -> None:
     assert abs(whole - sum(parts) / 2) > 1
 
 
+@pytest.mark.equation("eq-brevity")
 def test_only_short_candidates_are_punished() -> None:
     assert brevity_penalty(10, 9) == 1
     assert brevity_penalty(9, 10) == pytest.approx(math.exp(-1 / 9))
@@ -156,6 +161,7 @@ def test_rules_of_the_tokenizer() -> None:
     ]
 
 
+@pytest.mark.equation("eq-chrf")
 def test_characters_by_hand() -> None:
     # "abc" and "abd": 2 of 3 characters, 1 of 2 pairs, 0 of 1 triples, and nothing longer.
     assert chrf(["ab c"], [["a bd"]]) == pytest.approx(100 * (2 / 3 + 1 / 2) / 3)

@@ -48,6 +48,7 @@ def test_patches_are_cut_row_by_row_and_go_back_exactly(
     )
 
 
+@pytest.mark.equation("eq-patch-embedding")
 @given(seeds, sizes)
 def test_a_patch_embedding_is_a_convolution_with_stride(seed: int, size: int) -> None:
     rng = np.random.default_rng(seed)
@@ -75,6 +76,7 @@ def test_embeddings_can_be_trained() -> None:
     np.testing.assert_allclose(grad(loss)(weight), expected, atol=1e-12)
 
 
+@pytest.mark.equation("eq-info-nce")
 @given(seeds, st.integers(1, 6))
 def test_info_nce_is_the_mean_of_two_cross_entropies(seed: int, n: int) -> None:
     scores = np.random.default_rng(seed).normal(size=(n, n)) * 3
@@ -93,6 +95,7 @@ def test_the_gradient_of_info_nce_pulls_pairs_together_and_pushes_others_apart()
     np.testing.assert_allclose(grad(info_nce)(scores), expected, atol=1e-12)
 
 
+@pytest.mark.equation("eq-information-bound")
 @settings(max_examples=10)
 @given(seeds, st.floats(0.1, 5), st.booleans())
 def test_no_scores_show_more_information_than_there_is(
@@ -112,6 +115,7 @@ def test_no_scores_show_more_information_than_there_is(
     assert mean <= min(float(mutual_information(joint)), math.log(3)) + 1e-12
 
 
+@pytest.mark.equation("eq-information-bound")
 def test_of_gaussians_the_bound_tends_to_the_mutual_information_and_never_passes_log_n() -> None:
     rng = np.random.default_rng(2)
 
@@ -140,6 +144,7 @@ def test_of_gaussians_the_bound_tends_to_the_mutual_information_and_never_passes
     assert mean < -5 * math.log(1 - 0.99**2) / 2 - 7
 
 
+@pytest.mark.equation("eq-nearest-code")
 @given(seeds)
 def test_the_nearest_code_is_the_nearest(seed: int) -> None:
     rng = np.random.default_rng(seed)

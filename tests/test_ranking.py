@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from primer_ref.ranking import mean_reciprocal_rank, ndcg, recall_at_k, reciprocal_rank_fusion
 
 
+@pytest.mark.equation("eq-recall-at-k")
 @given(st.permutations(range(6)), st.sets(st.integers(0, 7), min_size=1), st.integers(1, 8))
 def test_recall_is_the_share_found(ranking: list[int], relevant: set[int], k: int) -> None:
     found = sum(passage in relevant for passage in ranking[:k])
@@ -44,6 +45,7 @@ def test_gain_is_discounted_by_the_logarithm_of_the_rank_and_one() -> None:
     assert ndcg([2, 0, 9, 1], gains, k=1) == pytest.approx(1 / 3)
 
 
+@pytest.mark.equation("eq-rank-fusion")
 @given(st.lists(st.permutations(range(5)), min_size=1, max_size=4), st.floats(0, 100))
 def test_fusion_adds_reciprocal_ranks(rankings: list[list[int]], k: float) -> None:
     fused = reciprocal_rank_fusion(rankings, k=k)

@@ -14,6 +14,7 @@ from primer_ref.reliability import expected_tries, success_probability, verified
 chances = st.floats(0, 1)
 
 
+@pytest.mark.equation("eq-chain-success")
 @given(chances, st.integers(0, 6))
 def test_a_chain_succeeds_if_every_step_does(p: float, steps: int) -> None:
     outcomes = itertools.product([True, False], repeat=steps)
@@ -22,6 +23,8 @@ def test_a_chain_succeeds_if_every_step_does(p: float, steps: int) -> None:
     assert sum(weights) == pytest.approx(1)
 
 
+@pytest.mark.equation("eq-verified-success")
+@pytest.mark.equation("eq-expected-tries")
 @given(chances, chances, chances, st.integers(1, 4))
 def test_verified_steps_summed_over_all_attempts(p: float, m: float, f: float, tries: int) -> None:
     # Each attempt: is it right, and does it pass?
@@ -42,6 +45,7 @@ def test_verified_steps_summed_over_all_attempts(p: float, m: float, f: float, t
     assert expected_tries(p, **rates) == pytest.approx(attempts, abs=1e-12)
 
 
+@pytest.mark.equation("eq-verified-limit")
 @given(st.floats(0.05, 0.95), st.floats(0.01, 0.9), st.floats(0, 0.9))
 def test_what_repetition_cannot_take_away_is_what_the_verifier_misses(
     p: float, miss: float, false_alarm: float

@@ -26,6 +26,7 @@ F = NDArray[np.floating[Any]]
 documents = st.lists(st.lists(st.sampled_from("abcd"), max_size=9), min_size=1, max_size=5)
 
 
+@pytest.mark.equation("eq-bm25")
 @given(documents.filter(any), st.lists(st.sampled_from("abcde")), st.floats(0, 3), st.floats(0, 1))
 def test_scores_follow_the_formula(
     documents: list[list[str]], query: list[str], k1: float, b: float
@@ -61,6 +62,7 @@ def test_repetition_saturates_and_length_counts_only_with_b() -> None:
     assert np.all(bm25_index([["x"], ["x"]]).scores(["x"]) > 0)
 
 
+@pytest.mark.equation("eq-dense-scores")
 def test_dense_scores_are_inner_products() -> None:
     rng = np.random.default_rng(0)
     queries, passages = rng.normal(size=(2, 3, 4)), rng.normal(size=(5, 4))
@@ -76,6 +78,8 @@ def model(seed: int, passages: int, vocabulary: int, length: int) -> tuple[F, F]
     return rng.dirichlet(np.ones(passages)), rng.dirichlet(np.ones(vocabulary), size=shape[:-1])
 
 
+@pytest.mark.equation("eq-rag-sequence")
+@pytest.mark.equation("eq-rag-token")
 @given(st.integers(0, 2**32 - 1))
 def test_both_ways_to_answer_are_sums_over_passages(seed: int) -> None:
     prior, first = model(seed, 3, 2, 1)  # (Z, V): the first token

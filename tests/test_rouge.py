@@ -19,6 +19,7 @@ SUMMARIES = [
 ]
 
 
+@pytest.mark.equation("eq-common-subsequence")
 @pytest.mark.parametrize(("text", "subsequence", "pairs"), SUMMARIES)
 def test_published_examples_of_lin(text: str, subsequence: float, pairs: float) -> None:
     for found, expected in (
@@ -29,6 +30,7 @@ def test_published_examples_of_lin(text: str, subsequence: float, pairs: float) 
         assert (found.precision, found.recall, found.f1) == pytest.approx((expected,) * 3)
 
 
+@pytest.mark.equation("eq-rouge-n")
 def test_published_example_of_torchmetrics() -> None:
     ours, theirs = (tokenize_rouge(text) for text in ("My name is John", "Is your name John"))
     assert rouge_n(ours, theirs, n=1) == Overlap(0.75, 0.75, 0.75)
@@ -39,6 +41,7 @@ def test_published_example_of_torchmetrics() -> None:
 words = st.lists(st.sampled_from("abc"), max_size=7)
 
 
+@pytest.mark.equation("eq-common-subsequence")
 @given(words, words)
 def test_the_longest_subsequence_is_found_by_force(a: list[str], b: list[str]) -> None:
     def subsequences(tokens: list[str]) -> set[tuple[str, ...]]:
@@ -50,6 +53,7 @@ def test_the_longest_subsequence_is_found_by_force(a: list[str], b: list[str]) -
     assert found.recall == longest / max(len(b), 1)
 
 
+@pytest.mark.equation("eq-rouge-n")
 @given(words, words, st.integers(1, 3))
 def test_precision_and_recall_change_places_with_the_texts(
     a: list[str], b: list[str], n: int
@@ -66,6 +70,7 @@ def test_precision_and_recall_change_places_with_the_texts(
             assert there.f1 == pytest.approx(harmonic)
 
 
+@pytest.mark.equation("eq-rouge-n")
 def test_common_parts_are_counted_as_often_as_both_have_them() -> None:
     assert rouge_n(["a", "a", "a", "b"], ["a", "a", "c"], n=1) == Overlap(2 / 4, 2 / 3, 4 / 7)
     assert rouge_n(["a", "b", "a", "b"], ["a", "b", "c"], n=2) == Overlap(1 / 3, 1 / 2, 0.4)

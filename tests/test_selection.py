@@ -47,6 +47,7 @@ TEXTS = [(*body, END) for n in range(LIMIT) for body in itertools.product([0, 1]
 )
 
 
+@pytest.mark.equation("eq-beam-score")
 @settings(max_examples=30)
 @given(seeds, st.sampled_from([0.0, 0.6, 1.0]))
 def test_a_beam_as_wide_as_all_texts_finds_and_ranks_them_all(seed: int, penalty: float) -> None:
@@ -133,6 +134,8 @@ def test_probability_favors_short_texts_and_the_mean_does_not() -> None:
     assert by_mean.tokens == (0, 0, END)
 
 
+@pytest.mark.equation("eq-mbr")
+@pytest.mark.equation("eq-majority-vote")
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=9))
 def test_bayes_risk_finds_median_mean_and_mode(values: list[int]) -> None:
     def total(choice: float, power: int) -> float:
@@ -154,6 +157,7 @@ def test_expected_utility_is_of_the_candidate_not_of_the_truth() -> None:
 
 
 # SciPy overflows for probabilities near the smallest number there is.
+@pytest.mark.equation("eq-majority-accuracy")
 @given(st.sampled_from([0.0, 1.0]) | st.floats(1e-9, 1 - 1e-9), st.integers(1, 300))
 def test_majority_accuracy_is_a_binomial_tail(p: float, n: int) -> None:
     votes = stats.binom(n, p)
@@ -167,6 +171,7 @@ def test_majority_accuracy_recomputes_the_published_table() -> None:
         assert majority_accuracy(0.6, n=n) == pytest.approx(expected, abs=5e-6 + 3e-5 * (n > 21))
 
 
+@pytest.mark.equation("eq-vote-bound")
 @given(st.floats(0, 1), st.integers(1, 200))
 def test_votes_err_less_than_the_bound_above_one_half_and_help_as_little_below(
     p: float, n: int

@@ -91,6 +91,7 @@ def exact_law(p: dict[Text, F], q: dict[Text, F], gamma: int) -> dict[Text, floa
     return law
 
 
+@pytest.mark.equation("eq-residual")
 @settings(max_examples=12, deadline=None)
 @given(seeds, st.integers(0, 3))
 def test_the_output_has_the_law_of_the_costly_model_alone(seed: int, gamma: int) -> None:
@@ -108,6 +109,7 @@ def test_the_output_has_the_law_of_the_costly_model_alone(seed: int, gamma: int)
     assert all(probability(p, output) > 0 for output, mass in law.items() if mass > 0)
 
 
+@pytest.mark.equation("eq-acceptance")
 @given(seeds)
 def test_the_published_acceptance_rate_and_that_no_coupling_beats_it(seed: int) -> None:
     published = [0.5, 0.3, 0.2], [0.2, 0.5, 0.3]
@@ -121,6 +123,7 @@ def test_the_published_acceptance_rate_and_that_no_coupling_beats_it(seed: int) 
     assert rate == pytest.approx(-best.fun, abs=1e-7)
 
 
+@pytest.mark.equation("eq-residual")
 @given(seeds)
 def test_what_is_accepted_and_what_replaces_the_rest_make_up_p(seed: int) -> None:
     p, q = np.random.default_rng(seed).dirichlet(np.ones(5), size=2)
@@ -128,6 +131,8 @@ def test_what_is_accepted_and_what_replaces_the_rest_make_up_p(seed: int) -> Non
     np.testing.assert_allclose(np.minimum(p, q) + rejected * residual(p, q), p, atol=1e-12)
 
 
+@pytest.mark.equation("eq-speculative-speedup")
+@pytest.mark.equation("eq-operations-factor")
 def test_gains_recompute_the_published_table() -> None:
     # Leviathan et al. 2023, table 1, with drafts that cost nothing.
     settings_ = [(0.6, 2), (0.7, 3), (0.8, 2), (0.8, 5), (0.9, 2), (0.9, 10)]
@@ -138,6 +143,7 @@ def test_gains_recompute_the_published_table() -> None:
         assert speedup(alpha, gamma=gamma, cost=0) == pytest.approx(faster, abs=0.0051)
 
 
+@pytest.mark.equation("eq-expected-tokens")
 @given(st.floats(0, 0.999), st.integers(0, 20))
 def test_expected_tokens_is_the_mean_over_where_the_first_rejection_falls(
     alpha: float, gamma: int
@@ -150,6 +156,7 @@ def test_expected_tokens_is_the_mean_over_where_the_first_rejection_falls(
     assert expected_tokens(1, gamma=gamma) == gamma + 1
 
 
+@pytest.mark.equation("eq-best-gamma")
 @given(st.floats(0, 0.97), st.floats(0.01, 2))
 def test_best_gamma_is_the_best_of_all_and_0_only_if_drafting_cannot_pay(
     alpha: float, cost: float
@@ -160,6 +167,8 @@ def test_best_gamma_is_the_best_of_all_and_0_only_if_drafting_cannot_pay(
     assert (best == 0) == (alpha <= cost)
 
 
+@pytest.mark.equation("eq-speculative-speedup")
+@pytest.mark.equation("eq-operations-factor")
 def test_costs_of_the_draft_count() -> None:
     assert speedup(0.5, gamma=1, cost=0.5) == 1
     assert operations_factor(0.5, gamma=1, cost=0.25) == pytest.approx(1.5)

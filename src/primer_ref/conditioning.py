@@ -115,6 +115,8 @@ def future_validity(chain: Chain, tokens: TokenAutomaton, *, length: int) -> Flo
 
     Notes
     -----
+    Implements :eq:`eq-future-validity`.
+
     R · contexts · S · V multiplications. A neural model has a context for every text, and no such
     table.
 
@@ -174,6 +176,10 @@ def masked_distribution(
     ValueError
         If all that may come has probability 0: a mask can lead into a dead end of the model.
 
+    Notes
+    -----
+    Implements :eq:`eq-masked-token`.
+
     Examples
     --------
     See `conditional_distribution`, which compares the two.
@@ -229,6 +235,8 @@ def conditional_distribution(
 
     Notes
     -----
+    Implements :eq:`eq-conditional-token`.
+
     Tokens drawn one after another from these laws make a text x with the probability
     p(x) / h_R(0, 0): in the product every h but the first one cancels.
 

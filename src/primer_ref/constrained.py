@@ -152,7 +152,7 @@ class TokenAutomaton:
         return self._next[state]
 
     def allowed(self, state: int, *, budget: float = math.inf) -> Bools:
-        """Mask the tokens that may come next.
+        r"""Mask the tokens that may come next.
 
         Parameters
         ----------
@@ -171,6 +171,13 @@ class TokenAutomaton:
         ------
         ValueError
             If the budget does not suffice to end the text.
+
+        Notes
+        -----
+        Implements :eq:`eq-token-mask`.
+
+        :math:`\{v : \delta(s, w_v) \ne \bot\}`, with :math:`w_v` the bytes of token v, and the end token where
+        s accepts.
         """
         if not self.distance[state] <= budget:
             raise ValueError(

@@ -58,6 +58,8 @@ def restrict(p: ArrayLike, keep: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-restrict`.
+
     Of all distributions on S, this one has the least divergence from p, −log p(S) nats; its total
     variation distance from p is 1 − p(S).
 
@@ -126,6 +128,10 @@ def top_k(p: ArrayLike, *, k: int) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-truncations`.
+
+    :math:`S = \{v : r(v) \le k\}`, with r the rank of a token.
+
     Whatever keeps an upper set, as this, `top_p` and `min_p` do, majorizes p and so never raises
     the entropy.
 
@@ -169,6 +175,12 @@ def top_p(p: ArrayLike, *, mass: float) -> Floats:
     ValueError
         If a row is not a distribution, or ``mass`` is not in (0, 1].
 
+    Notes
+    -----
+    Implements :eq:`eq-truncations`.
+
+    :math:`S = \{v : \sum_{r(w) < r(v)} p_w < m\}`, with m the mass.
+
     References
     ----------
     A. Holtzman, J. Buys, L. Du, M. Forbes and Y. Choi (2020), The Curious Case of Neural Text
@@ -206,6 +218,10 @@ def min_p(p: ArrayLike, *, ratio: float) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-truncations`.
+
+    :math:`S = \{v : p_v \ge \rho \max_w p_w\}`, with ρ the ratio.
+
     In logits: those at most −log(ratio) below the largest, before any temperature.
 
     References
@@ -247,6 +263,8 @@ def typical(p: ArrayLike, *, mass: float) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-typical`.
+
     Not an upper set: the entropy may rise.
 
     References
@@ -301,6 +319,8 @@ def repetition_penalty(logits: ArrayLike, tokens: Sequence[int], *, penalty: flo
 
     Notes
     -----
+    Implements :eq:`eq-repetition-penalty`.
+
     This is no map on the simplex: logits that differ by a constant have one softmax, and get
     different penalties. On log-probabilities, which are at most 0, it is :math:`p_v^\theta`, and
     that depends on the distribution alone.
@@ -399,6 +419,10 @@ def sample(p: ArrayLike, *, rng: np.random.Generator) -> Ints:
     ValueError
         If a row is not a distribution.
 
+    Notes
+    -----
+    Implements :eq:`eq-inverse-draw`.
+
     Examples
     --------
     >>> import numpy as np
@@ -435,6 +459,8 @@ def gumbel_max(logits: ArrayLike, *, rng: np.random.Generator) -> Ints:
 
     Notes
     -----
+    Implements :eq:`eq-gumbel-max`.
+
     The G are independent with the distribution function exp(−exp(−g)). The maximum over v of
     :math:`s_v + G_v` is itself Gumbel, shifted by :math:`\lse(s)`, and independent of where it is
     reached. No sum over the vocabulary is needed.
@@ -481,6 +507,8 @@ def escape_length(leave: ArrayLike) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-escape-length`.
+
     A model that sees finitely many tokens and decodes greedily leaves no loop: every e_i is 0.
 
     Examples

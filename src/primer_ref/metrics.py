@@ -92,7 +92,7 @@ def ngrams(tokens: Sequence[Any], n: int) -> Counter[tuple[Any, ...]]:
 def modified_precision(
     candidate: Tokens, references: Sequence[Tokens], *, n: int
 ) -> tuple[int, int]:
-    """Count the n-grams of a candidate that references have too, and all of them.
+    r"""Count the n-grams of a candidate that references have too, and all of them.
 
     Parameters
     ----------
@@ -113,6 +113,12 @@ def modified_precision(
     ------
     ValueError
         If there is no reference, or n is not at least 1.
+
+    Notes
+    -----
+    Implements :eq:`eq-clipped-precision`.
+
+    Matches are :math:`\sum_g \min(c_g(y), \max_{y'} c_g(y'))` over the n-grams g.
 
     References
     ----------
@@ -149,6 +155,10 @@ def brevity_penalty(candidate_length: int, reference_length: int) -> float:
     -------
     float
         1 if the candidates are as long as the references or longer, 0 if they are empty.
+
+    Notes
+    -----
+    Implements :eq:`eq-brevity`.
 
     Examples
     --------
@@ -235,6 +245,8 @@ def bleu(
 
     Notes
     -----
+    Implements :eq:`eq-bleu`.
+
     Counts are added over the corpus before they are divided; the score is no mean of scores of
     sentences. Of several references the one nearest in length enters the penalty, the shorter of
     two that are equally near.
@@ -350,6 +362,8 @@ def chrf(
 
     Notes
     -----
+    Implements :eq:`eq-chrf`.
+
     White space is left out first. Precision and recall are means over the orders that both sides
     have n-grams of, each from counts added over the corpus; of several references the one with
     the best score for the sentence is counted. The defaults are those of sacreBLEU's chrF2.

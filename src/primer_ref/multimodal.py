@@ -148,6 +148,8 @@ def patch_embedding(
 
     Notes
     -----
+    Implements :eq:`eq-patch-embedding`.
+
     The projection is a convolution with stride P and kernels of side P.
 
     Examples
@@ -192,6 +194,10 @@ def info_nce(scores: ArrayLike) -> Floats:
     ------
     ValueError
         If the scores are not a square matrix, or a row or column has no softmax.
+
+    Notes
+    -----
+    Implements :eq:`eq-info-nce`.
 
     References
     ----------
@@ -240,6 +246,8 @@ def information_bound(scores: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-information-bound`.
+
     The best scores are :math:`\log p(x, y) / (p(x) p(y))`; with them the mean tends to the mutual
     information as n grows.
 
@@ -282,6 +290,8 @@ def nearest_code(x: ArrayLike, codes: ArrayLike) -> Ints:
 
     Notes
     -----
+    Implements :eq:`eq-nearest-code`.
+
     The square of x is the same for every code and left out; the rest is one matrix product.
 
     The choice has no derivative. The straight-through estimate hands the gradient at the quantized

@@ -22,7 +22,7 @@ def _check_depth(k: int) -> None:
 
 
 def recall_at_k(ranking: Sequence[int], relevant: Collection[int], *, k: int) -> float:
-    """Share of the relevant passages that stand among the first k.
+    r"""Share of the relevant passages that stand among the first k.
 
     Parameters
     ----------
@@ -42,6 +42,12 @@ def recall_at_k(ranking: Sequence[int], relevant: Collection[int], *, k: int) ->
     ------
     ValueError
         If no passage is relevant, k is not at least 1, or the ranking names a passage twice.
+
+    Notes
+    -----
+    Implements :eq:`eq-recall-at-k`.
+
+    :math:`|A \cap \{r_1, \dots, r_k\}| / |A|`, with A the relevant passages and r the ranking.
 
     Examples
     --------
@@ -181,6 +187,8 @@ def reciprocal_rank_fusion(
 
     Notes
     -----
+    Implements :eq:`eq-rank-fusion`.
+
     Only ranks enter, so scores on scales that have nothing in common can be joined.
 
     References

@@ -33,6 +33,10 @@ def success_probability(p: float, *, steps: int) -> float:
     ValueError
         If ``p`` is not in [0, 1] or ``steps`` is negative.
 
+    Notes
+    -----
+    Implements :eq:`eq-chain-success`.
+
     Examples
     --------
     >>> from primer_ref.reliability import success_probability
@@ -87,6 +91,8 @@ def verified_success(p: float, *, miss: float, false_alarm: float, tries: int) -
 
     Notes
     -----
+    Implements :eq:`eq-verified-success`.
+
     Put it in place of p into `success_probability` for a chain of verified steps.
 
     Examples
@@ -123,6 +129,10 @@ def expected_tries(p: float, *, miss: float, false_alarm: float, tries: int) -> 
     ------
     ValueError
         If a probability is not in [0, 1] or ``tries`` is below 1.
+
+    Notes
+    -----
+    Implements :eq:`eq-expected-tries`.
 
     Examples
     --------

@@ -103,6 +103,8 @@ def bm25_index(documents: Sequence[Sequence[str]], *, k1: float = 1.2, b: float 
 
     Notes
     -----
+    Implements :eq:`eq-bm25`.
+
     This is the variant of Lucene: the 1 in the logarithm keeps every weight positive, where
     Okapi's weight of a word in more than half of the passages is negative; and the numerator
     lacks the factor k₁ + 1, which changes no ranking. Lucene also rounds lengths to a byte; here
@@ -155,6 +157,10 @@ def dense_scores(queries: ArrayLike, documents: ArrayLike) -> Floats:
     ndarray, shape (..., N)
         Scores; cosines if all vectors have length 1.
 
+    Notes
+    -----
+    Implements :eq:`eq-dense-scores`.
+
     Examples
     --------
     >>> from primer_ref.retrieval import dense_scores
@@ -203,6 +209,8 @@ def rag_sequence_log_prob(log_prior: ArrayLike, log_probs: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-rag-sequence`.
+
     If only some passages are looked at, their probabilities either sum to less than 1, and the
     result is a lower bound, or are made to sum to 1, and it is the likelihood of another model.
 
@@ -248,6 +256,8 @@ def rag_token_log_prob(log_prior: ArrayLike, log_probs: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-rag-token`.
+
     The two models agree for one passage and for one token. Here the passage is drawn anew at every
     token: what earlier tokens say about it is not used.
 

@@ -66,7 +66,7 @@ def _overlap(common: int, ours: int, theirs: int) -> Overlap:
 
 
 def rouge_n(candidate: Tokens, reference: Tokens, *, n: int) -> Overlap:
-    """Compare the n-grams of a summary with those of a reference.
+    r"""Compare the n-grams of a summary with those of a reference.
 
     Parameters
     ----------
@@ -87,6 +87,13 @@ def rouge_n(candidate: Tokens, reference: Tokens, *, n: int) -> Overlap:
     ValueError
         If n is not at least 1.
 
+    Notes
+    -----
+    Implements :eq:`eq-rouge-n`.
+
+    With the matches :math:`M_n = \sum_g \min(c_g(y), c_g(y'))`, recall and precision are
+    :math:`M_n / \sum_g c_g(y')` and :math:`M_n / \sum_g c_g(y)`.
+
     References
     ----------
     C.-Y. Lin (2004), ROUGE: A Package for Automatic Evaluation of Summaries.
@@ -104,7 +111,7 @@ def rouge_n(candidate: Tokens, reference: Tokens, *, n: int) -> Overlap:
 
 
 def rouge_l(candidate: Tokens, reference: Tokens) -> Overlap:
-    """Compare a summary with a reference by their longest common subsequence.
+    r"""Compare a summary with a reference by their longest common subsequence.
 
     Parameters
     ----------
@@ -120,6 +127,11 @@ def rouge_l(candidate: Tokens, reference: Tokens) -> Overlap:
 
     Notes
     -----
+    Implements :eq:`eq-common-subsequence`.
+
+    The length :math:`\ell_{ij}` for the first i and j tokens is :math:`\ell_{i-1,j-1} + 1` where
+    the last ones agree, and else :math:`\max(\ell_{i-1,j}, \ell_{i,j-1})`.
+
     For m and n tokens the table of the subsequences of all beginnings costs m n steps.
 
     References

@@ -96,6 +96,8 @@ def beam_search(
 
     Notes
     -----
+    Implements :eq:`eq-beam-score`.
+
     The penalty orders the results and does not steer the beam. At most ``width`` calls of
     ``step`` a token. A wider beam may return a less probable text; one as wide as the number of
     texts, never.
@@ -166,6 +168,8 @@ def expected_utilities(
 
     Notes
     -----
+    Implements :eq:`eq-mbr`.
+
     n² calls of the utility.
 
     Examples
@@ -204,6 +208,8 @@ def minimum_bayes_risk(
 
     Notes
     -----
+    Implements :eq:`eq-mbr`.
+
     With u = 1 for equal texts and 0 for others, the choice is the most frequent one: that of
     `majority_vote`.
 
@@ -242,6 +248,8 @@ def majority_vote(answers: Sequence[Answer]) -> Answer:
 
     Notes
     -----
+    Implements :eq:`eq-majority-vote`.
+
     The share of an answer estimates its probability with the rationale summed out,
     :math:`\sum_z p(z \mid x)\, p(y \mid x, z)`.
 
@@ -295,6 +303,8 @@ def majority_accuracy(p: float, *, n: int) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-majority-accuracy`.
+
     There are two answers here, right and wrong. With many wrong ones that do not agree, the right
     one can be the most frequent although p < ½.
 
@@ -333,6 +343,10 @@ def vote_bound(p: float, *, n: int) -> float:
     ------
     ValueError
         If ``p`` is not in [0, 1] or ``n`` is below 1.
+
+    Notes
+    -----
+    Implements :eq:`eq-vote-bound`.
 
     References
     ----------

@@ -59,6 +59,8 @@ def acceptance_rate(p: ArrayLike, q: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-acceptance`.
+
     No coupling of a draw from p with a draw from q makes them equal more often.
 
     Examples
@@ -91,6 +93,10 @@ def residual(p: ArrayLike, q: ArrayLike) -> Floats:
     ValueError
         If a row of either is not a distribution, their number of tokens differs, or p and q are
         equal, when nothing is ever rejected.
+
+    Notes
+    -----
+    Implements :eq:`eq-residual`.
 
     Examples
     --------
@@ -199,6 +205,10 @@ def expected_tokens(alpha: float, *, gamma: int) -> float:
     ValueError
         If ``alpha`` is not in [0, 1] or ``gamma`` is negative.
 
+    Notes
+    -----
+    Implements :eq:`eq-expected-tokens`.
+
     Examples
     --------
     >>> from primer_ref.speculative import expected_tokens
@@ -233,6 +243,8 @@ def speedup(alpha: float, *, gamma: int, cost: float) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-speculative-speedup`.
+
     Scoring γ + 1 tokens is taken to last as long as scoring one: true while reading the weights
     dominates.
 
@@ -275,6 +287,10 @@ def operations_factor(alpha: float, *, gamma: int, cost: float) -> float:
     ValueError
         If ``alpha`` is not in [0, 1], or ``gamma`` or ``cost`` is negative.
 
+    Notes
+    -----
+    Implements :eq:`eq-operations-factor`.
+
     Examples
     --------
     >>> from primer_ref.speculative import operations_factor
@@ -310,6 +326,8 @@ def best_gamma(alpha: float, *, cost: float) -> int:
 
     Notes
     -----
+    Implements :eq:`eq-best-gamma`.
+
     The left side less the right one falls with γ, so the speed-up has one peak and the first length
     that is not improved upon is the best.
 
