@@ -90,6 +90,7 @@ def scripted(*turns: str) -> Any:
     return policy
 
 
+@pytest.mark.equation("eq-agent-loop")
 def test_an_agent_calls_a_tool_and_answers_with_what_it_returned() -> None:
     policy = scripted('{"calculate": {"expression": "17 * 23"}}', '{"answer": "RESULT"}')
     transcript = run_agent(policy, TOOLS, "17 times 23?", budget=5)

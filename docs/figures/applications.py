@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments import record
@@ -52,7 +53,7 @@ def loops() -> Figure:
 def votes() -> Figure:
     """Draw how often majorities are right, above and below one half."""
     fig, ax = style.one(height=3.6)
-    n = np.arange(1, 102, 2)
+    n = range(1, 102, 2)
     for p in (0.8, 0.6, 0.52, 0.48, 0.4):
         ax.plot(n, [majority_accuracy(p, n=k) for k in n], label=f"p = {p}")
     bounds = np.array([vote_bound(0.6, n=k) for k in n])
@@ -70,7 +71,8 @@ def colors() -> Figure:
     fig, axes = style.figure(height=4.6, rows=2, columns=2, sharey=True)
     topics = ("clear sky", "fresh snow", "grass", "coal")
     rows = record.load("mask_conditioning")["colors"]
-    for ax, topic, row in zip(axes.flat, topics, rows, strict=True):
+    panels: list[Axes] = [axes[0, 0], axes[0, 1], axes[1, 0], axes[1, 1]]
+    for ax, topic, row in zip(panels, topics, rows, strict=True):
         places = np.arange(len(row["words"]))
         ax.bar(places - 0.2, row["conditional"], 0.4, color=style.COLORS[0], label="conditional")
         ax.bar(
