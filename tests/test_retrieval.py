@@ -123,3 +123,20 @@ def test_gradients_flow_to_the_retriever_and_the_reader() -> None:
             return function(log_softmax(tree[0]), tree[1])
 
         assert check_gradient(value, (scores, reader), rng=rng) < 1e-7
+
+
+@pytest.mark.equation("eq-rag-gradient")
+def test_the_gradient_of_a_score_is_what_the_answer_adds_to_its_passage() -> None:
+    rng = np.random.default_rng(5)
+    scores, log_probs = rng.normal(size=4), -rng.random((4, 3))
+
+    def log_answer(s: NDArray[np.float64]) -> float:
+        return float(rag_sequence_log_prob(log_softmax(s), log_probs))
+
+    prior = np.exp(scores) / np.exp(scores).sum()
+    joint = prior * np.exp(log_probs).prod(axis=1)
+    h = 1e-5
+    slopes = [
+        (log_answer(scores + h * e) - log_answer(scores - h * e)) / (2 * h) for e in np.eye(4)
+    ]
+    np.testing.assert_allclose(slopes, joint / joint.sum() - prior, atol=1e-9)

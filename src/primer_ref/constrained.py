@@ -176,8 +176,8 @@ class TokenAutomaton:
         -----
         Implements :eq:`eq-token-mask`.
 
-        :math:`\{v : \delta(s, w_v) \ne \bot\}`, with :math:`w_v` the bytes of token v, and the end
-        token where s accepts.
+        :math:`\{v : \delta(s, w_v) \ne \bot\}`, with :math:`w_v` the bytes of token v, of which
+        there is at least one, and the end token where s accepts.
         """
         if not self.distance[state] <= budget:
             raise ValueError(
