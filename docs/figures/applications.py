@@ -57,8 +57,9 @@ def votes() -> Figure:
     for p in (0.8, 0.6, 0.52, 0.48, 0.4):
         ax.plot(n, [majority_accuracy(p, n=k) for k in n], label=f"p = {p}")
     bounds = np.array([vote_bound(0.6, n=k) for k in n])
-    for curve in (bounds, 1 - bounds):
+    for curve, y, text in ((bounds, 0.08, "bound, 0.6"), (1 - bounds, 0.88, "bound, 0.4")):
         ax.plot(n, curve, color=style.INK, linewidth=1, linestyle=":")
+        ax.text(1, y, text, color=style.INK)
     ax.set(xscale="log", xlabel="votes, n", ylabel="majority right", ylim=(-0.02, 1.02))
     ax.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     ax.minorticks_off()
