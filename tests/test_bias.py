@@ -27,6 +27,7 @@ def embeddings(seed: int, *sizes: int) -> list[F]:
     return [rng.normal(size=(n, 6)) + rng.normal(size=6) * 0.5 for n in sizes]
 
 
+@pytest.mark.equation("eq-weat-association")
 def test_association_is_the_difference_of_mean_cosines() -> None:
     words, a, b = embeddings(0, 4, 3, 5)
     cosine = 1 - spatial.distance.cdist(words, a, "cosine").mean(1)
@@ -36,6 +37,7 @@ def test_association_is_the_difference_of_mean_cosines() -> None:
     np.testing.assert_allclose(association(3 * words, a, 0.1 * b), cosine - other, atol=1e-14)
 
 
+@pytest.mark.equation("eq-weat-effect")
 def test_effect_size_is_the_difference_in_sample_deviations() -> None:
     x, y, a, b = embeddings(1, 5, 5, 4, 4)
     s = np.array([association(x, a, b), association(y, a, b)])
@@ -46,6 +48,7 @@ def test_effect_size_is_the_difference_in_sample_deviations() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 9))
+@pytest.mark.equation("eq-weat-bound")
 def test_the_effect_size_of_equal_sets_stays_below_two(seed: int, n: int) -> None:
     x, y, a, b = embeddings(seed, n, n, 2, 2)
     # Reached at the limit by two opposite clusters: 2 √((n − ½)/n) with 2n words.
@@ -55,6 +58,7 @@ def test_the_effect_size_of_equal_sets_stays_below_two(seed: int, n: int) -> Non
 
 
 @pytest.mark.parametrize("sizes", [(4, 4), (3, 5), (2, 6)])
+@pytest.mark.equation("eq-weat-p")
 def test_exact_p_value_agrees_with_scipy(sizes: tuple[int, int]) -> None:
     for seed in range(4):
         x, y, a, b = embeddings(seed, *sizes, 3, 3)
@@ -94,6 +98,8 @@ def test_sampled_p_value_estimates_the_exact_one_and_is_never_zero() -> None:
     assert least == 0.01
 
 
+@pytest.mark.equation("eq-weat-sampled-p")
+@pytest.mark.equation("eq-permutation-level")
 def test_the_sampled_test_keeps_its_level() -> None:
     # Under exchangeability the statistic's rank among m + 1 is uniform (no ties): with m = 9 the
     # p-values are 0.1, …, 1 with equal chances. The words' labels are redrawn here every time.
@@ -113,6 +119,7 @@ def contexts(seed: int) -> tuple[F, F]:
     return rng.dirichlet(np.ones(3), size=5), rng.dirichlet(np.ones(5))
 
 
+@pytest.mark.equation("eq-sampled-shares")
 def test_shares_at_temperature_one_are_those_of_the_data() -> None:
     p, w = contexts(0)
     np.testing.assert_allclose(sampled_shares(p, w), w @ p, atol=1e-15)
@@ -121,6 +128,7 @@ def test_shares_at_temperature_one_are_those_of_the_data() -> None:
     np.testing.assert_allclose(sampled_shares([[1.0, 0.0]], [1.0], temperature=3), [1, 0])
 
 
+@pytest.mark.equation("eq-argmax-shares")
 def test_argmax_shares_are_the_weights_of_the_contexts_that_are_led() -> None:
     p, w = contexts(1)
     expected = [w[np.argmax(p, axis=1) == v].sum() for v in range(3)]
@@ -130,6 +138,8 @@ def test_argmax_shares_are_the_weights_of_the_contexts_that_are_led() -> None:
 
 
 @given(st.integers(0, 10_000))
+@pytest.mark.equation("eq-sampled-shares")
+@pytest.mark.equation("eq-argmax-shares")
 def test_a_majority_in_every_context_is_amplified_and_more_so_when_colder(seed: int) -> None:
     rng = np.random.default_rng(seed)
     lead = rng.uniform(0.501, 0.99, size=4)

@@ -5,10 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
 from primer_ref.collapse import (
+    accumulated_variance,
     expected_heterozygosity,
     expected_support,
     expected_variance,
@@ -31,6 +34,7 @@ def moments(n: int, m: int, k: int, variance: float) -> tuple[float, float]:
 
 @pytest.mark.parametrize("n", [0, 1, 2, 17])
 @pytest.mark.parametrize(("m", "k"), [(1, 0), (5, 0), (5, 1), (5, 4), (5, 5), (40, 3)])
+@pytest.mark.equation("eq-refit-variance")
 def test_closed_form_follows_the_law_of_total_variance(n: int, m: int, k: int) -> None:
     v, drift = moments(n, m, k, 2.5)
     ours = expected_variance(n, sample_size=m, n_real=k, variance=2.5)
@@ -38,6 +42,8 @@ def test_closed_form_follows_the_law_of_total_variance(n: int, m: int, k: int) -
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 12), (2, 12)])
+@pytest.mark.equation("eq-refit-variance")
+@pytest.mark.equation("eq-refit-drift")
 def test_simulated_chains_have_the_stated_variance_and_drift(k: int, n: int) -> None:
     rng = np.random.default_rng(1)
     means, variances = refit_chain(n, sample_size=8, n_real=k, variance=4, n_chains=40_000, rng=rng)
@@ -55,6 +61,7 @@ def test_without_real_data_the_variance_falls_by_one_mth_a_generation() -> None:
     assert variance_fixed_point(sample_size=7, n_real=0) == 0
 
 
+@pytest.mark.equation("eq-refit-log")
 def test_the_logarithm_of_the_variance_falls_as_a_chi_square_says() -> None:
     m, n = 10, 60
     _, variances = refit_chain(n, sample_size=m, n_chains=4000, rng=np.random.default_rng(2))
@@ -66,12 +73,49 @@ def test_the_logarithm_of_the_variance_falls_as_a_chi_square_says() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.equation("eq-refit-fixed-point")
 def test_a_few_real_draws_keep_two_k_in_two_k_plus_one_of_the_variance(k: int) -> None:
     limits = [variance_fixed_point(sample_size=m, n_real=k) for m in (10**3, 10**4, 10**5)]
     gaps = np.abs(np.array(limits) - 2 * k / (2 * k + 1))
     np.testing.assert_allclose(gaps[:-1] / gaps[1:], 10, rtol=0.02)  # first order in 1/m
     late = expected_variance(20_000, sample_size=1000, n_real=k)
     np.testing.assert_allclose(late, limits[0], rtol=1e-12)
+
+
+@pytest.mark.equation("eq-accumulated-variance")
+def test_simulated_pools_have_the_stated_variance() -> None:
+    rng = np.random.default_rng(4)
+    sizes = [3, 2, 5, 4]
+    pool = np.empty((40_000, 0))
+    for i, size in enumerate(sizes):
+        mean, scale = (0.0, 2.0) if i == 0 else (pool.mean(1), pool.std(1))
+        draws = np.asarray(mean)[..., None] + np.asarray(scale)[..., None] * rng.normal(
+            size=(40_000, size)
+        )
+        pool = np.concatenate([pool, draws], axis=1)
+        seen = pool.var(1)
+        expected = accumulated_variance(sizes[: i + 1], variance=4)
+        assert abs(np.mean(seen) - expected) < 4 * np.std(seen) / 200
+    assert accumulated_variance([]) == 1
+
+
+@pytest.mark.equation("eq-accumulated-limit")
+def test_accumulated_generations_of_one_size_follow_eulers_product() -> None:
+    for m in (2, 10, 100):
+        x = math.pi / math.sqrt(m)
+        limit = math.sin(x) / x
+        gaps = [accumulated_variance([m] * n) - limit for n in (400, 800)]
+        np.testing.assert_allclose(gaps[0] / gaps[1], 2, rtol=0.01)  # the tail is 1/(m n)
+        assert 0 < gaps[0] < limit / (400 * m) * 1.1
+    assert accumulated_variance([1] * 3) == 0  # one real draw has no variance
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=60), st.integers(2, 500))
+@pytest.mark.equation("eq-accumulated-floor")
+def test_no_schedule_of_accumulation_loses_more_than_two_over_the_real_draws(
+    sizes: list[int], real: int
+) -> None:
+    assert accumulated_variance([real, *sizes]) > 1 - 2 / real
 
 
 def enumerate_refits(p: F, n: int, m: int) -> dict[tuple[float, ...], float]:
@@ -90,6 +134,8 @@ def enumerate_refits(p: F, n: int, m: int) -> dict[tuple[float, ...], float]:
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
+@pytest.mark.equation("eq-heterozygosity")
+@pytest.mark.equation("eq-refit-support")
 def test_categorical_drift_agrees_with_enumeration(n: int) -> None:
     p, m = np.array([0.5, 0.3, 0.2, 0.0]), 4
     laws = enumerate_refits(p, n, m)
@@ -106,6 +152,7 @@ def test_laws_in_single_precision_are_squared_in_double() -> None:
     np.testing.assert_allclose(drift, 2 * small * (1 - small), rtol=1e-9)
 
 
+@pytest.mark.equation("eq-refit-support")
 def test_expected_support_has_its_closed_form_after_one_refit_and_falls_to_one() -> None:
     p = np.arange(1, 9) / 36
     once = np.sum(1 - (1 - p) ** 12)

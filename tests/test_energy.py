@@ -34,6 +34,7 @@ def ends(value: float | Interval) -> tuple[float, float]:
 
 
 @given(intervals, intervals, intervals, st.floats(0, 1))
+@pytest.mark.equation("eq-interval-product")
 def test_a_range_is_that_of_the_corners_and_holds_what_is_between(
     a: Interval, b: Interval, c: Interval, at: float
 ) -> None:
@@ -50,6 +51,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert np.float64(2) + Interval(1, 2) == Interval(3, 4)
 
 
+@pytest.mark.equation("eq-interval-coverage")
 def test_an_interval_is_a_worst_case_and_not_a_confidence_interval() -> None:
     # Three independent factors, each inside its interval with probability 0.8.
     draws = np.random.default_rng(0).lognormal(size=(3, 100_000))
@@ -59,6 +61,7 @@ def test_an_interval_is_a_worst_case_and_not_a_confidence_interval() -> None:
     assert inside > 0.95 > 0.8**3
 
 
+@pytest.mark.equation("eq-run-energy")
 def test_energy_as_printed_by_patterson() -> None:
     # Patterson et al. 2021, table 4: devices, days, watts, overhead; MWh.
     rows = [
@@ -83,6 +86,8 @@ def test_rounded_inputs_of_patterson_hold_the_printed_energy() -> None:
         assert low <= printed <= high
 
 
+@pytest.mark.equation("eq-location-carbon")
+@pytest.mark.equation("eq-market-carbon")
 def test_carbon_as_printed_by_patterson() -> None:
     # The same table: MWh, then gross and net kg/kWh and tonnes. Gross is the grid's mean; net
     # leaves out the clean energy that the provider had bought.
@@ -107,6 +112,7 @@ def test_carbon_as_printed_by_patterson() -> None:
         assert number(market) == pytest.approx(net_tonnes, abs=0.16)
 
 
+@pytest.mark.equation("eq-location-carbon")
 def test_bloom_as_printed() -> None:
     # Luccioni, Viguier & Ligozat 2023, tables 1 and 3: no overhead in the dynamic part.
     dynamic = number(energy_kwh(1_082_990, 400, pue=1))
@@ -116,6 +122,7 @@ def test_bloom_as_printed() -> None:
     assert sum(tonnes) + 11.2 == pytest.approx(50.5, rel=1e-3)
 
 
+@pytest.mark.equation("eq-run-energy")
 def test_llama_as_printed() -> None:
     # Touvron et al. 2023, table 15: hours at 400 W and an overhead of 1.1; 0.385 kg/kWh.
     rows = [(82_432, 36, 14), (135_168, 59, 23), (530_432, 233, 90), (1_022_362, 449, 173)]
@@ -126,6 +133,7 @@ def test_llama_as_printed() -> None:
 
 
 @given(st.floats(0, 1), intervals)
+@pytest.mark.equation("eq-market-carbon")
 def test_certificates_for_the_mean_grid_change_nothing(share: float, grid: Interval) -> None:
     market = market_based_carbon(
         1e3, contract_share=share, contract_intensity=grid, residual_intensity=grid
@@ -133,6 +141,7 @@ def test_certificates_for_the_mean_grid_change_nothing(share: float, grid: Inter
     np.testing.assert_allclose(ends(market), ends(location_based_carbon(1e3, grid)), rtol=1e-12)
 
 
+@pytest.mark.equation("eq-token-energy")
 def test_energy_adds_where_time_takes_the_larger() -> None:
     # At the ridge both parts take the time of one and the energy of two.
     watts, flops, bandwidth = 700.0, 989e12, 3.35e12
@@ -145,6 +154,8 @@ def test_energy_adds_where_time_takes_the_larger() -> None:
     ) == Interval(53, 106)
 
 
+@pytest.mark.equation("eq-landauer")
+@pytest.mark.equation("eq-landauer-distance")
 def test_landauers_limit() -> None:
     assert constants.k == BOLTZMANN
     # An electronvolt is 11604.5 K: at that temperature the limit is log 2 of one.

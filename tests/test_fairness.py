@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ flags = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=3, max_size=6
 
 
 @given(flags)
+@pytest.mark.equation("eq-confusion-rates")
+@pytest.mark.equation("eq-chouldechova")
 def test_rates_are_shares_of_the_right_rows_and_satisfy_chouldechova(
     pairs: list[tuple[bool, bool]],
 ) -> None:
@@ -42,6 +45,7 @@ def test_rates_take_zeros_and_ones_too() -> None:
 
 
 @given(st.floats(0.05, 0.95), st.floats(0.05, 0.95), st.floats(0.05, 0.95), st.floats(0, 0.9))
+@pytest.mark.equation("eq-chouldechova")
 def test_groups_of_different_base_rates_cannot_share_all_three_rates(
     p: float, q: float, ppv: float, fnr: float
 ) -> None:
@@ -59,6 +63,9 @@ def calibrated(counts: list[tuple[int, int]]) -> tuple[F, NDArray[np.bool_]]:
 
 
 @given(st.lists(st.integers(1, 9).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))))
+@pytest.mark.equation("eq-group-calibration")
+@pytest.mark.equation("eq-score-balance")
+@pytest.mark.equation("eq-score-line")
 def test_calibrated_groups_lie_on_their_line(counts: list[tuple[int, int]]) -> None:
     counts = [*counts, (1, 3)]
     scores, labels = calibrated(counts)
@@ -70,6 +77,8 @@ def test_calibrated_groups_lie_on_their_line(counts: list[tuple[int, int]]) -> N
 
 
 @given(st.integers(0, 10_000))
+@pytest.mark.equation("eq-group-calibration")
+@pytest.mark.equation("eq-score-line")
 def test_the_residual_is_the_mean_of_the_calibration_residuals(seed: int) -> None:
     rng = np.random.default_rng(seed)
     scores, labels = rng.choice([0.1, 0.4, 0.9], size=40), rng.random(40) < 0.5
@@ -83,6 +92,7 @@ def test_the_residual_is_the_mean_of_the_calibration_residuals(seed: int) -> Non
 
 
 @given(st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+@pytest.mark.equation("eq-score-line")
 def test_the_lines_of_two_base_rates_meet_at_perfect_prediction_alone(p: float, q: float) -> None:
     assume(abs(p - q) > 1e-3)
     # residual = 0 for both is linear in the two means: coefficients by finite differences.

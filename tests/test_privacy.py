@@ -24,6 +24,7 @@ from primer_ref.privacy import (
 F = NDArray[np.float64]
 
 
+@pytest.mark.equation("eq-exposure")
 def test_exposure_is_the_bits_that_the_rank_leaves() -> None:
     losses = np.random.default_rng(0).permutation(1024).astype(float)
     for rank in (1, 2, 7, 1024):
@@ -33,6 +34,7 @@ def test_exposure_is_the_bits_that_the_rank_leaves() -> None:
     np.testing.assert_allclose(exposure([1.0, 1.0, 1.0, 5.0], 0), math.log2(4 / 3))
 
 
+@pytest.mark.equation("eq-exposure-tail")
 def test_exposure_of_an_unseen_secret_is_small() -> None:
     losses = np.random.default_rng(1).permutation(4096).astype(float)
     every = np.array([exposure(losses, secret) for secret in range(0, 4096, 16)])
@@ -45,6 +47,7 @@ def test_exposure_of_an_unseen_secret_is_small() -> None:
     ("epsilon", "sigma", "sensitivity"),
     [(0.0, 1.0, 1.0), (0.5, 2.0, 1.0), (1.0, 4.8448, 1.0), (3.0, 0.7, 0.5), (40.0, 0.1, 1.0)],
 )
+@pytest.mark.equation("eq-gaussian-delta")
 def test_delta_is_the_integral_of_what_exceeds_the_ratio(
     epsilon: float, sigma: float, sensitivity: float
 ) -> None:
@@ -91,12 +94,14 @@ def test_analytic_noise_agrees_with_a_root_finder() -> None:
         np.testing.assert_allclose(analytic_gaussian_sigma(epsilon, delta), root, rtol=1e-10)
 
 
+@pytest.mark.equation("eq-gaussian-sigma")
 def test_published_gaussian_mechanism() -> None:
     # ch13-gaussian-mechanism
     assert gaussian_mechanism_sigma(1, 1e-5) == pytest.approx(4.8448, abs=5e-5)
 
 
 @given(st.floats(0.01, 1), st.floats(1e-10, 0.5))
+@pytest.mark.equation("eq-gaussian-sigma")
 def test_the_classical_bound_is_private_in_its_range(epsilon: float, delta: float) -> None:
     sigma = gaussian_mechanism_sigma(epsilon, delta, sensitivity=2)
     assert gaussian_delta(epsilon, sigma=sigma, sensitivity=2) <= delta
@@ -117,6 +122,8 @@ def response_profile(epsilon0: float, n_steps: int, epsilon: float) -> float:
 
 
 @pytest.mark.parametrize(("epsilon", "n"), [(0.1, 50), (0.02, 2000), (0.5, 5)])
+@pytest.mark.equation("eq-basic-composition")
+@pytest.mark.equation("eq-advanced-composition")
 def test_composition_bounds_hold_for_randomized_response(epsilon: float, n: int) -> None:
     total, delta = advanced_composition(epsilon, 0.0, n_steps=n, slack=1e-6)
     assert delta == 1e-6
@@ -128,6 +135,7 @@ def test_composition_bounds_hold_for_randomized_response(epsilon: float, n: int)
     assert response_profile(epsilon, n, worst * (1 - 1e-3)) > 0  # and no smaller ε has δ = 0
 
 
+@pytest.mark.equation("eq-advanced-composition")
 def test_advanced_composition_adds_deltas_and_follows_its_formula() -> None:
     total, delta = advanced_composition(0.3, 1e-7, n_steps=40, slack=1e-4)
     expected = 0.3 * math.sqrt(80 * math.log(1e4)) + 40 * 0.3 * (math.exp(0.3) - 1)
@@ -140,6 +148,8 @@ def test_advanced_composition_adds_deltas_and_follows_its_formula() -> None:
 
 
 @pytest.mark.parametrize("alpha", [1.5, 2.0, 8.0])
+@pytest.mark.equation("eq-gaussian-rho")
+@pytest.mark.equation("eq-renyi")
 def test_rho_is_the_renyi_divergence_over_its_order(alpha: float) -> None:
     sigma, sensitivity = 1.7, 0.8
 
@@ -154,6 +164,8 @@ def test_rho_is_the_renyi_divergence_over_its_order(alpha: float) -> None:
 
 
 @given(st.floats(0.5, 50), st.integers(1, 5000), st.floats(1e-9, 0.1))
+@pytest.mark.equation("eq-zcdp-epsilon")
+@pytest.mark.equation("eq-zcdp-composition")
 def test_concentrated_accounting_is_sound_and_adds(sigma: float, k: int, delta: float) -> None:
     epsilon = zcdp_epsilon(np.full(k, gaussian_rho(sigma)), delta)
     # k Gaussian steps are one with noise σ/√k: their exact δ is known.
@@ -161,6 +173,7 @@ def test_concentrated_accounting_is_sound_and_adds(sigma: float, k: int, delta: 
     np.testing.assert_allclose(epsilon, zcdp_epsilon(k / (2 * sigma**2), delta), rtol=1e-9)
 
 
+@pytest.mark.equation("eq-zcdp-epsilon")
 def test_the_conversion_is_the_best_of_its_tail_bounds_over_the_order() -> None:
     rho, delta = 0.3, 1e-5
     alpha = 1 + np.logspace(-2, 3, 200_001)
@@ -169,6 +182,7 @@ def test_the_conversion_is_the_best_of_its_tail_bounds_over_the_order() -> None:
     assert zcdp_epsilon([], delta) == zcdp_epsilon([0.0], delta) == 0
 
 
+@pytest.mark.equation("eq-dp-sgd")
 def test_clipping_bounds_what_one_example_can_do() -> None:
     rng = np.random.default_rng(0)
     g = rng.normal(size=(6, 5)) * np.array([0.01, 0.1, 1, 10, 100, 1000])[:, None]
@@ -183,6 +197,7 @@ def test_clipping_bounds_what_one_example_can_do() -> None:
     np.testing.assert_array_equal(zero, 0)
 
 
+@pytest.mark.equation("eq-dp-sgd")
 def test_noise_is_normal_of_the_stated_size() -> None:
     rng = np.random.default_rng(3)
     noise = clip_and_noise(np.zeros((4, 20_000)), max_norm=2, noise_multiplier=1.5, rng=rng)

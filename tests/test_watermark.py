@@ -23,6 +23,8 @@ def write(rng: np.random.Generator, n: int, *, key: bytes, bias: float) -> list[
     return text
 
 
+@pytest.mark.equation("eq-watermark-z")
+@pytest.mark.equation("eq-watermark-p")
 def test_z_recomputes_the_published_example() -> None:
     # Kirchenbauer et al. 2023: all of 16 tokens green at γ = ½.
     assert z_score(16, 16, fraction=0.5) == 4
@@ -30,11 +32,13 @@ def test_z_recomputes_the_published_example() -> None:
 
 
 @given(st.floats(-6, 30))
+@pytest.mark.equation("eq-watermark-p")
 def test_the_p_value_is_the_normal_tail(z: float) -> None:
     assert p_value(z) == pytest.approx(stats.norm.sf(z), rel=1e-12)
 
 
 @given(st.integers(1, 2000), st.floats(0.05, 0.95), st.data())
+@pytest.mark.equation("eq-watermark-z")
 def test_z_standardizes_a_binomial_count(n: int, fraction: float, data: st.DataObject) -> None:
     count, law = data.draw(st.integers(0, n)), stats.binom(n, fraction)
     z = z_score(count, n, fraction=fraction)
@@ -65,6 +69,7 @@ def test_keys_make_lists_that_know_nothing_of_each_other() -> None:
     np.testing.assert_array_equal(one[7], green_list(7, n_tokens=V, key=b"one", fraction=0.5))
 
 
+@pytest.mark.equation("eq-favor-green")
 def test_favoring_green_multiplies_odds_and_keeps_single_precision() -> None:
     green = np.array([True, False, True])
     logits = np.array([0.5, 1.5, -np.inf], np.float32)

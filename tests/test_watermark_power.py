@@ -31,6 +31,7 @@ shares = st.floats(0.05, 0.95)
 
 
 @given(seeds, biases)
+@pytest.mark.equation("eq-green-probability")
 def test_green_probability_is_that_of_the_biased_softmax(seed: int, bias: float) -> None:
     rng = np.random.default_rng(seed)
     logits, green = rng.normal(size=7) * 2, rng.random(7) < 0.5
@@ -41,6 +42,7 @@ def test_green_probability_is_that_of_the_biased_softmax(seed: int, bias: float)
 
 @settings(max_examples=40)
 @given(seeds, biases, st.integers(1, 5))
+@pytest.mark.equation("eq-green-floor")
 def test_the_floor_holds_in_the_mean_over_all_green_lists(
     seed: int, bias: float, size: int
 ) -> None:
@@ -65,6 +67,7 @@ def test_the_floor_is_reached_by_a_sure_model_and_nearly_by_one_that_knows_nothi
 
 
 @pytest.mark.parametrize(("green", "fraction"), [(0.7, 0.5), (0.6, 0.25), (0.85, 0.5)])
+@pytest.mark.equation("eq-watermark-power")
 def test_power_is_near_the_exact_binomial_one(green: float, fraction: float) -> None:
     for n in (100, 400, 1600):
         # The normal law has no steps: half a step is the best threshold to compare at.
@@ -85,6 +88,7 @@ def test_without_a_watermark_power_is_the_rate_of_false_alarms(
 
 
 @given(st.floats(0.05, 0.6), st.floats(0.05, 0.35), st.floats(1, 8), st.floats(0.5, 0.999))
+@pytest.mark.equation("eq-watermark-tokens")
 def test_the_length_needed_has_the_power_asked_for(
     fraction: float, gain: float, threshold: float, power: float
 ) -> None:
@@ -99,6 +103,7 @@ def test_the_length_needed_has_the_power_asked_for(
 
 
 @given(shares, shares, st.integers(1, 10_000))
+@pytest.mark.equation("eq-watermark-mean-z")
 def test_expected_z_grows_as_the_root_of_the_length(green: float, fraction: float, n: int) -> None:
     one = expected_z(1, green=green, fraction=fraction)
     assert one == pytest.approx((green - fraction) / stats.bernoulli(fraction).std())
@@ -106,6 +111,7 @@ def test_expected_z_grows_as_the_root_of_the_length(green: float, fraction: floa
 
 
 @pytest.mark.parametrize("edited", [0.0, 0.25, 0.6])
+@pytest.mark.equation("eq-green-edits")
 def test_z_of_written_and_edited_texts_is_what_the_formulas_say(edited: float) -> None:
     rng, n, bias = np.random.default_rng(5), 120, 2.0
     found = []
@@ -123,6 +129,7 @@ def test_z_of_written_and_edited_texts_is_what_the_formulas_say(edited: float) -
     assert np.mean([detection.z for detection in found]) == pytest.approx(expected, abs=0.5)
 
 
+@pytest.mark.equation("eq-green-edits")
 def test_edits_leave_whole_pairs_only() -> None:
     assert green_after_edits(0.9, fraction=0.5, edited=0) == pytest.approx(0.9)
     assert green_after_edits(0.9, fraction=0.5, edited=1) == 0.5

@@ -1,10 +1,13 @@
-"""Chapter 13: energy and carbon of training runs, and noise that hides a person."""
+"""Chapter 13: energy and carbon of training runs, error rates, and noise that hides a person."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from primer_ref.energy import energy_kwh, location_based_carbon
+import numpy as np
+
+from primer_ref.energy import energy_kwh, location_based_carbon, market_based_carbon
+from primer_ref.fairness import confusion_rates
 from primer_ref.privacy import gaussian_mechanism_sigma
 
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ PATTERSON = {
     "Switch Transformer": (1024, 27, 245, 1.10, 179, 0.330, 0.403),
     "GPT-3": (10_000, 14.8, 330, 1.10, 1287, 0.429, 0.429),
 }
+LLAMA2_HOURS = {"7B": 184_320, "13B": 368_640, "70B": 1_720_320}
+LLAMA31_HOURS = {"8B": 1.46e6, "70B": 7.0e6, "405B": 30.84e6}
+# True positives, false positives, false negatives, true negatives.
+COMPAS = {"black": (1369, 805, 532, 990), "white": (505, 349, 461, 1139)}
 LLAMA_HOURS = {"7B": 82_432, "13B": 135_168, "33B": 530_432, "65B": 1_022_362}
 
 
@@ -64,10 +71,48 @@ def llama() -> dict[str, ArrayLike]:
     return found
 
 
+def llama2() -> dict[str, ArrayLike]:
+    """Carbon in t, and what the printed totals hold beyond the printed rows."""
+
+    def tonnes(hours: float, watts: float) -> float:
+        return value(location_based_carbon(energy_kwh(hours, watts, pue=1.1), 0.385))
+
+    rest = 3_311_616 - sum(LLAMA2_HOURS.values())
+    found: dict[str, ArrayLike] = {name: tonnes(h, 400.0) for name, h in LLAMA2_HOURS.items()}
+    return found | {"hours beyond these": rest, "t beyond these": tonnes(rest, 350.0)}
+
+
+def llama31() -> dict[str, ArrayLike]:
+    """Carbon in t, as delivered and as bought."""
+    kwh = {name: value(energy_kwh(h, 700.0, pue=1.0)) for name, h in LLAMA31_HOURS.items()}
+    kwh["total"] = sum(kwh.values())
+    found: dict[str, ArrayLike] = {
+        name: value(location_based_carbon(energy, 0.414)) for name, energy in kwh.items()
+    }
+    bought = market_based_carbon(
+        kwh["total"], contract_share=1.0, contract_intensity=0.0, residual_intensity=0.414
+    )
+    return found | {"as bought": value(bought)}
+
+
+def compas() -> dict[str, ArrayLike]:
+    """Prevalence, predictive value and, in percent, the two error rates of each group."""
+    found: dict[str, ArrayLike] = {}
+    for group, counts in COMPAS.items():
+        labels = np.repeat([True, False, True, False], counts)
+        decisions = np.repeat([True, True, False, False], counts)
+        rates = confusion_rates(labels, decisions)
+        found[group] = (rates.base_rate, rates.ppv, 100 * rates.fpr, 100 * rates.fnr)
+    return found
+
+
 OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch13-patterson-energy": patterson_energy,
     "ch13-patterson-co2": patterson_carbon,
     "ch13-bloom": bloom,
     "ch13-llama1": llama,
+    "ch13-llama2": llama2,
+    "ch13-llama31": llama31,
+    "ch13-compas": compas,
     "ch13-gaussian-mechanism": lambda: {"multiplier": gaussian_mechanism_sigma(1.0, 1e-5)},
 }

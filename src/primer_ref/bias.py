@@ -64,6 +64,10 @@ def association(words: ArrayLike, a: ArrayLike, b: ArrayLike) -> Floats:
     ValueError
         If an argument is not a matrix, or a vector is 0 or not finite.
 
+    Notes
+    -----
+    Implements :eq:`eq-weat-association`.
+
     Examples
     --------
     >>> from primer_ref.bias import association
@@ -106,6 +110,8 @@ def weat_effect_size(x: ArrayLike, y: ArrayLike, a: ArrayLike, b: ArrayLike) -> 
     -----
     The standard deviation has the divisor n − 1. The paper does not say which it takes; the
     implementations in use agree on this one.
+
+    Implements :eq:`eq-weat-effect`.
 
     References
     ----------
@@ -158,6 +164,8 @@ def weat_p_value(x: ArrayLike, y: ArrayLike, a: ArrayLike, b: ArrayLike) -> floa
     these sizes is as likely as the observed one. The paper counts only partitions that differ
     more; counting equal ones too keeps the test's level. Sums that differ by rounding alone count
     as equal.
+
+    Implements :eq:`eq-weat-p`.
 
     References
     ----------
@@ -225,6 +233,8 @@ def weat_p_value_sampled(
     -----
     The observed partition is one more draw from the null hypothesis, so it counts in numerator and
     denominator: with that the test keeps its level for every m, which b/m does not.
+
+    Implements :eq:`eq-weat-sampled-p`.
 
     References
     ----------
@@ -294,6 +304,8 @@ def sampled_shares(
     outcome are :math:`(p_{\max}/p_v)^{1/\tau}`. Over contexts with different majorities the effects
     may cancel.
 
+    Implements :eq:`eq-sampled-shares`.
+
     Examples
     --------
     >>> from primer_ref.bias import sampled_shares
@@ -330,6 +342,8 @@ def argmax_shares(conditionals: ArrayLike, weights: ArrayLike) -> Floats:
     -----
     An outcome that leads in every context, with whatever small margin, gets share 1, and every
     other one 0: a model that is calibrated in all contexts is then not so in what it says.
+
+    Implements :eq:`eq-argmax-shares`.
 
     Examples
     --------

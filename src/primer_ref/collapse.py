@@ -8,6 +8,7 @@ categorical law refitted by its frequencies loses outcomes for good, as a gene p
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from primer_ref.checks import check_nonnegative_finite
 
 __all__ = [
+    "accumulated_variance",
     "expected_heterozygosity",
     "expected_support",
     "expected_variance",
@@ -79,6 +81,8 @@ def expected_variance(
     product of independent :math:`\chi^2_{m-1}/m`; its logarithm is a random walk that falls faster
     than log((m − 1)/m) a step, and falls even for the unbiased fit, which divides by m − 1.
 
+    Implements :eq:`eq-refit-variance`.
+
     References
     ----------
     I. Shumailov, Z. Shumaylov, Y. Zhao, N. Papernot, R. Anderson and Y. Gal (2024), AI Models
@@ -104,8 +108,8 @@ def _contraction(n_real: int, sample_size: int) -> float:
 def variance_fixed_point(*, sample_size: int, n_real: int, variance: float = 1.0) -> float:
     r"""Mean variance at which refitting with some real data comes to rest.
 
-    .. math:: V^* = \frac{a\left(2 - a - \frac1m\right)}{1 - \rho}\,\sigma^2, \qquad
-        \rho = (1 - a)\left(1 - a - \tfrac{1}{m}\right).
+    .. math:: V^* = \frac{a\left(2 - a - \frac1m\right)}{1 - c}\,\sigma^2, \qquad
+        c = (1 - a)\left(1 - a - \tfrac{1}{m}\right).
 
     Parameters
     ----------
@@ -127,6 +131,10 @@ def variance_fixed_point(*, sample_size: int, n_real: int, variance: float = 1.0
     ValueError
         If a size is out of range, or the variance is negative or not finite.
 
+    Notes
+    -----
+    Implements :eq:`eq-refit-fixed-point`.
+
     Examples
     --------
     >>> from primer_ref.collapse import variance_fixed_point
@@ -137,6 +145,63 @@ def variance_fixed_point(*, sample_size: int, n_real: int, variance: float = 1.0
     check_nonnegative_finite(variance, "variance")
     real = n_real / sample_size
     return variance * real * (2 - real - 1 / sample_size) / (1 - _contraction(n_real, sample_size))
+
+
+def accumulated_variance(sizes: Sequence[int], *, variance: float = 1.0) -> float:
+    r"""Mean variance of a Gaussian that is refitted to all draws so far, real and its own.
+
+    The first draws are real. Every later generation adds draws from the last fit, and keeps what
+    was there:
+
+    .. math:: \E V_n = \sigma^2 \prod_{i=1}^{n} \left(1 - \frac{m_i}{N_i^2}\right), \qquad
+        N_i = m_1 + \dots + m_i.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Draws that each generation adds, :math:`m_1, \dots, m_n`: the real ones, then made ones.
+    variance : float
+        Variance of the true law, σ².
+
+    Returns
+    -------
+    float
+        Expected variance of the maximum-likelihood fit to all of them, exact.
+
+    Raises
+    ------
+    ValueError
+        If a size is below 1, or the variance is negative or not finite.
+
+    Notes
+    -----
+    The sum of the :math:`m_i/N_i^2` is below :math:`2/N_1` for whatever sizes, so that with two
+    real draws or more the variance never falls to 0. For generations of one size m the product
+    tends to :math:`\sin(x)/x` with :math:`x = \pi/\sqrt m`.
+
+    Implements :eq:`eq-accumulated-variance`.
+
+    References
+    ----------
+    M. Gerstgrasser et al. (2024), Is Model Collapse Inevitable? Breaking the Curse of Recursion by
+    Accumulating Real and Synthetic Data.
+
+    Examples
+    --------
+    >>> from primer_ref.collapse import accumulated_variance, expected_variance
+    >>> print(f"{accumulated_variance([100] * 500):.4f}")
+    0.9837
+    >>> print(f"{expected_variance(500, sample_size=100):.4f}")  # each sees its predecessor's only
+    0.0066
+    """
+    check_nonnegative_finite(variance, "variance")
+    if any(size < 1 for size in sizes):
+        raise ValueError(f"sizes must be at least 1; got {min(sizes)}")
+    total, kept = 0, variance
+    for size in sizes:
+        total += size
+        kept *= 1 - size / total**2
+    return kept
 
 
 def refit_chain(
@@ -237,6 +302,8 @@ def expected_heterozygosity(p: ArrayLike, n_generations: int, *, sample_size: in
     Two draws of a generation are copies of one draw of the sample before with probability 1/m,
     and otherwise of two different ones. Geneticists know the chain as the Wright–Fisher model.
 
+    Implements :eq:`eq-heterozygosity`.
+
     Examples
     --------
     >>> from primer_ref.collapse import expected_heterozygosity
@@ -277,6 +344,8 @@ def expected_support(p: ArrayLike, n_generations: int, *, sample_size: int) -> f
     -----
     Costs n multiplications of an (m + 1) × (m + 1) matrix with a vector, whatever the number of
     outcomes.
+
+    Implements :eq:`eq-refit-support`.
 
     Examples
     --------

@@ -45,10 +45,12 @@ class Interval:
     Notes
     -----
     Sums and products of intervals, and of intervals and numbers, are the ranges of the sums and
-    products, provided that no quantity enters twice: a square is not the product of an interval
-    with itself, whose factors vary apart. Nor is this a confidence interval. If each of k
-    independent factors lies in its interval with probability p, the product does so with a
-    probability of at least pᵏ, and most often with a much larger one.
+    products: both grow with each term and factor, also where a quantity enters twice. Differences
+    and quotients have no such rule, and are not defined. Nor is this a confidence interval. If
+    each of k independent factors lies in its interval with probability p, the product does so with
+    a probability of at least pᵏ, and most often with a much larger one.
+
+    Implements :eq:`eq-interval-product`.
 
     Examples
     --------
@@ -127,6 +129,8 @@ def energy_kwh(device_hours: Amount, watts: Amount, *, pue: Amount) -> Amount:
     The power that a datasheet allows is an upper bound of the mean. Idle devices, networks, hosts,
     failed runs and the making of the hardware are in these numbers only if someone put them there.
 
+    Implements :eq:`eq-run-energy`.
+
     References
     ----------
     D. Patterson et al. (2021), Carbon Emissions and Large Neural Network Training.
@@ -163,6 +167,10 @@ def location_based_carbon(kwh: Amount, grid_intensity: Amount) -> Amount:
     ------
     ValueError
         If a factor is negative.
+
+    Notes
+    -----
+    Implements :eq:`eq-location-carbon`.
 
     References
     ----------
@@ -213,6 +221,8 @@ def market_based_carbon(
     The two accounts answer different questions, and the standard asks for both: this one says who
     paid for which plant, `location_based_carbon` which plants ran. Since what is bought leaves the
     residual mix dirtier for the others, one must not count certificates against the mean grid.
+
+    Implements :eq:`eq-market-carbon`.
 
     References
     ----------
@@ -267,6 +277,8 @@ def energy_per_token(
     saved by doing both at once. A device's power over each of its peak rates bounds the two
     coefficients from above.
 
+    Implements :eq:`eq-token-energy`.
+
     References
     ----------
     J. W. Choi, D. Bedard, R. Fowler and R. Vuduc (2013), A Roofline Model of Energy.
@@ -313,6 +325,8 @@ def landauer_limit(kelvin: float) -> float:
     surroundings, at a cost of T for each unit. It binds erasing, not computing: logic that can be
     run backward erases nothing.
 
+    Implements :eq:`eq-landauer`.
+
     References
     ----------
     R. Landauer (1961), Irreversibility and Heat Generation in the Computing Process.
@@ -349,6 +363,10 @@ def landauer_distance(joules: Amount, *, n_bits: float, kelvin: float) -> Amount
     ------
     ValueError
         If the energy is negative, or another number not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-landauer-distance`.
 
     Examples
     --------

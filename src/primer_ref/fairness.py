@@ -71,6 +71,10 @@ def confusion_rates(labels: ArrayLike, decisions: ArrayLike) -> ConfusionRates:
         If the two are not rows of one length, or a rate has nothing to divide by: no positive, no
         negative, or no positive decision.
 
+    Notes
+    -----
+    Implements :eq:`eq-confusion-rates`.
+
     Examples
     --------
     >>> from primer_ref.fairness import confusion_rates
@@ -135,6 +139,8 @@ def chouldechova_fpr(base_rate: float, *, ppv: float, fnr: float) -> float:
     positives, p (1 − FNR). Two groups with different p that share PPV < 1 and FNR < 1 therefore
     differ in FPR.
 
+    Implements :eq:`eq-chouldechova`.
+
     References
     ----------
     A. Chouldechova (2017), Fair Prediction with Disparate Impact: A Study of Bias in Recidivism
@@ -172,6 +178,10 @@ def calibration_residuals(scores: ArrayLike, labels: ArrayLike) -> Floats:
     ValueError
         If the two are not rows of one length, or a score is not in [0, 1].
 
+    Notes
+    -----
+    Implements :eq:`eq-group-calibration`.
+
     Examples
     --------
     >>> from primer_ref.fairness import calibration_residuals
@@ -207,6 +217,10 @@ class ScoreBalance:
         Mean score x of the positives.
     negative_mean : float
         Mean score y of the negatives.
+
+    Notes
+    -----
+    Implements :eq:`eq-score-line`.
     """
 
     base_rate: float
@@ -246,6 +260,8 @@ def score_balance(scores: ArrayLike, labels: ArrayLike) -> ScoreBalance:
     A calibrated group lies on the line :math:`(1 - \mu)\,y = \mu\,(1 - x)`. The lines of two base
     rates meet only at x = 1, y = 0: calibrated and balanced, groups with different base rates are
     predicted perfectly.
+
+    Implements :eq:`eq-score-balance`.
 
     References
     ----------

@@ -66,6 +66,8 @@ def exposure(losses: ArrayLike, secret: int) -> float:
     A secret drawn at random that the model has never seen has a uniform rank: its exposure
     reaches b bits with probability at most :math:`2^{-b}`.
 
+    Implements :eq:`eq-exposure`.
+
     References
     ----------
     N. Carlini, C. Liu, Ú. Erlingsson, J. Kos and D. Song (2019), The Secret Sharer: Evaluating and
@@ -117,6 +119,8 @@ def gaussian_mechanism_sigma(epsilon: float, delta: float, *, sensitivity: float
     false: it falls like 1/ε where the noise that is needed falls like :math:`1/\sqrt{\varepsilon}`;
     at δ = 1e-5 it breaks its promise from about ε = 9 on. `analytic_gaussian_sigma` has no such
     range and never needs more.
+
+    Implements :eq:`eq-gaussian-sigma`.
 
     References
     ----------
@@ -175,6 +179,8 @@ def gaussian_delta(epsilon: float, *, sigma: float, sensitivity: float = 1.0) ->
     -----
     Of two normal laws at distance Δ the likelihood ratio exceeds :math:`e^{\varepsilon}` on a half
     line; δ is how much more of the one than :math:`e^{\varepsilon}` times the other lies there.
+
+    Implements :eq:`eq-gaussian-delta`.
 
     References
     ----------
@@ -264,6 +270,10 @@ def basic_composition(epsilons: Sequence[float], deltas: Sequence[float]) -> tup
     ValueError
         If the two differ in number, or an entry is negative.
 
+    Notes
+    -----
+    Implements :eq:`eq-basic-composition`.
+
     References
     ----------
     C. Dwork and A. Roth (2014), The Algorithmic Foundations of Differential Privacy, section 3.5.
@@ -313,6 +323,10 @@ def advanced_composition(
     ValueError
         If ε is not positive, δ negative, ``n_steps`` below 1 or the slack not in (0, 1).
 
+    Notes
+    -----
+    Implements :eq:`eq-advanced-composition`.
+
     References
     ----------
     C. Dwork and A. Roth (2014), The Algorithmic Foundations of Differential Privacy, section 3.5.
@@ -358,6 +372,8 @@ def gaussian_rho(sigma: float, *, sensitivity: float = 1.0) -> float:
     The Rényi divergence of order α between :math:`\Normal(0, \sigma^2)` and
     :math:`\Normal(\Delta, \sigma^2)` is exactly :math:`\alpha\Delta^2/(2\sigma^2)`.
 
+    Implements :eq:`eq-gaussian-rho`.
+
     References
     ----------
     M. Bun and T. Steinke (2016), Concentrated Differential Privacy: Simplifications, Extensions,
@@ -398,6 +414,8 @@ def zcdp_epsilon(rhos: ArrayLike, delta: float) -> float:
     -----
     Rényi divergences add over independent steps, and over adaptive ones their bounds do: the
     accountant is a sum. The conversion is a tail bound, best over the order α, and not tight.
+
+    Implements :eq:`eq-zcdp-epsilon`.
 
     References
     ----------
@@ -453,6 +471,8 @@ def clip_and_noise(
     examples is a Gaussian mechanism with :math:`\rho = 1/(2\sigma^2)`; B counts as public.
     Clipping biases the mean towards the small gradients, and the noise has a norm of about
     :math:`\sigma C \sqrt N / B`.
+
+    Implements :eq:`eq-dp-sgd`.
 
     References
     ----------

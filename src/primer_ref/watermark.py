@@ -133,6 +133,10 @@ def favor_green(logits: ArrayLike, green: ArrayLike, *, bias: float) -> Floats:
     ValueError
         If the bias is negative.
 
+    Notes
+    -----
+    Implements :eq:`eq-favor-green`.
+
     References
     ----------
     J. Kirchenbauer, J. Geiping, Y. Wen, J. Katz, I. Miers and T. Goldstein (2023), A Watermark for
@@ -238,6 +242,10 @@ def z_score(green: int, n: int, *, fraction: float) -> float:
         If ``green`` is not from 0 to ``n``, ``n`` is below 1, or ``fraction`` is not between 0
         and 1.
 
+    Notes
+    -----
+    Implements :eq:`eq-watermark-z`.
+
     Examples
     --------
     >>> from primer_ref.watermark import z_score
@@ -265,6 +273,10 @@ def p_value(z: float) -> float:
     float
         Accurate far into the tail. For a count of few tokens the normal law is a rough guide:
         16 of 16 green has the exact probability :math:`2^{-16}`, half of what z = 4 says.
+
+    Notes
+    -----
+    Implements :eq:`eq-watermark-p`.
 
     Examples
     --------

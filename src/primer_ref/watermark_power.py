@@ -56,6 +56,10 @@ def green_probability(p: ArrayLike, green: ArrayLike, *, bias: float) -> Floats:
     ValueError
         If a row is not a distribution, or the bias is negative.
 
+    Notes
+    -----
+    Implements :eq:`eq-green-probability`.
+
     Examples
     --------
     >>> from primer_ref.watermark_power import green_probability
@@ -108,6 +112,8 @@ def green_floor(p: ArrayLike, *, fraction: float, bias: float) -> Floats:
     Given that v is green, G has at most the mean p_v + γ(1 − p_v); Jensen's inequality for the
     convex function 1/(1 + (α − 1)G) gives the bound. The sum is the spike entropy of p.
 
+    Implements :eq:`eq-green-floor`.
+
     References
     ----------
     J. Kirchenbauer, J. Geiping, Y. Wen, J. Katz, I. Miers and T. Goldstein (2023), A Watermark for
@@ -153,6 +159,10 @@ def green_after_edits(green: float, *, fraction: float, edited: float) -> float:
     ValueError
         If a number is not a probability.
 
+    Notes
+    -----
+    Implements :eq:`eq-green-edits`.
+
     Examples
     --------
     >>> from primer_ref.watermark_power import green_after_edits
@@ -186,6 +196,10 @@ def expected_z(n: int, *, green: float, fraction: float) -> float:
     ------
     ValueError
         If ``n`` is below 1, or a share is not between 0 and 1.
+
+    Notes
+    -----
+    Implements :eq:`eq-watermark-mean-z`.
 
     Examples
     --------
@@ -238,6 +252,10 @@ def detection_power(n: int, *, green: float, fraction: float, threshold: float) 
     ValueError
         If ``n`` is below 1, or a share is not between 0 and 1.
 
+    Notes
+    -----
+    Implements :eq:`eq-watermark-power`.
+
     Examples
     --------
     >>> from primer_ref.watermark_power import detection_power
@@ -280,6 +298,10 @@ def tokens_needed(*, green: float, fraction: float, threshold: float, power: flo
     ValueError
         If g is not above γ, a share is not between 0 and 1, the threshold is not positive, or the
         power is not in [½, 1).
+
+    Notes
+    -----
+    Implements :eq:`eq-watermark-tokens`.
 
     Examples
     --------

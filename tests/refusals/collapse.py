@@ -3,6 +3,7 @@
 import numpy as np
 
 from primer_ref.collapse import (
+    accumulated_variance,
     expected_heterozygosity,
     expected_support,
     expected_variance,
@@ -15,6 +16,8 @@ RNG = np.random.default_rng(0)
 SIZES = {"n_generations": 1, "sample_size": 4}
 
 ROWS = [
+    (accumulated_variance, {"sizes": [3, 0]}, "sizes must be at least 1; got 0"),
+    (accumulated_variance, {"sizes": [1], "variance": -1}, "variance must be finite.*got -1"),
     (expected_variance, SIZES | {"n_generations": -1}, "n_generations must not be neg.*got -1"),
     (expected_variance, SIZES | {"sample_size": 0}, "sample_size must be at least 1; got 0"),
     (expected_variance, SIZES | {"n_real": 5}, "n_real must be from 0 to sample_size; got 5 of 4"),
