@@ -49,7 +49,12 @@ def carbon() -> Figure:
         )
         ax.plot(printed, row, "D", color=style.COLORS[1], markersize=6)
     ax.set_yticks(range(len(RUNS)), list(RUNS))
-    ax.set(xscale="log", xlabel="tonnes of CO₂ equivalent, location-based", xlim=(10, 2e4), ylim=(-0.6, 4.6))
+    ax.set(
+        xscale="log",
+        xlabel="tonnes of CO₂ equivalent, location-based",
+        xlim=(10, 2e4),
+        ylim=(-0.6, 4.6),
+    )
     ax.set_xticks([10, 100, 1000, 10_000], ["10", "100", "1,000", "10,000"])
     return fig
 
