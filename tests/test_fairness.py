@@ -105,6 +105,24 @@ def test_the_lines_of_two_base_rates_meet_at_perfect_prediction_alone(p: float, 
     np.testing.assert_allclose(solution, [1, 0], atol=1e-9)
 
 
+@given(st.tuples(*[st.lists(st.tuples(st.integers(1, 8), st.integers(1, 8)), min_size=1)] * 2))
+@pytest.mark.equation("eq-approximate-balance")
+def test_nearly_balanced_groups_are_nearly_predicted_perfectly(
+    pairs: tuple[list[tuple[int, int]], list[tuple[int, int]]],
+) -> None:
+    # Positives and negatives in each bin: at least one, so that both means exist.
+    groups = [calibrated([(k, k + n) for k, n in bins]) for bins in pairs]
+    one, two = (score_balance(scores, labels) for scores, labels in groups)
+    gap = one.base_rate - two.base_rate
+    assume(abs(gap) > 1e-3)
+    a, b = one.positive_mean - two.positive_mean, one.negative_mean - two.negative_mean
+    negatives = one.base_rate * ((1 - two.base_rate) * b + two.base_rate * a) / gap
+    np.testing.assert_allclose(one.negative_mean, negatives, atol=1e-10)
+    eta = max(abs(a), abs(b))
+    assert one.negative_mean <= one.base_rate * eta / abs(gap) + 1e-10
+    assert 1 - one.positive_mean <= (1 - one.base_rate) * eta / abs(gap) + 1e-10
+
+
 def test_equal_base_rates_escape_both_theorems() -> None:
     constant = [ScoreBalance(0.3, 0.3, 0.3)] * 2
     assert [round(group.residual, 15) for group in constant] == [0, 0]

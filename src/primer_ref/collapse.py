@@ -45,8 +45,8 @@ def expected_variance(
 
     Each fit is by maximum likelihood to m draws, a share a of them real. Then
 
-    .. math:: \E V_n = V^* + (\sigma^2 - V^*)\,\rho^n, \qquad
-        \rho = (1 - a)\left(1 - a - \tfrac{1}{m}\right),
+    .. math:: \E V_n = V^\star + (\sigma^2 - V^\star)\,c^n, \qquad
+        c = (1 - a)\left(1 - a - \tfrac{1}{m}\right),
 
     which without real data is :math:`\sigma^2 \left(\frac{m - 1}{m}\right)^n`.
 
@@ -108,7 +108,7 @@ def _contraction(n_real: int, sample_size: int) -> float:
 def variance_fixed_point(*, sample_size: int, n_real: int, variance: float = 1.0) -> float:
     r"""Mean variance at which refitting with some real data comes to rest.
 
-    .. math:: V^* = \frac{a\left(2 - a - \frac1m\right)}{1 - c}\,\sigma^2, \qquad
+    .. math:: V^\star = \frac{a\left(2 - a - \frac1m\right)}{1 - c}\,\sigma^2, \qquad
         c = (1 - a)\left(1 - a - \tfrac{1}{m}\right).
 
     Parameters

@@ -275,7 +275,7 @@ def energy_per_token(
     -----
     Time takes the larger of the two, since they overlap; energy takes their sum, since nothing is
     saved by doing both at once. A device's power over each of its peak rates bounds the two
-    coefficients from above.
+    coefficients from above. Power that flows whatever is done, times the time, comes on top.
 
     Implements :eq:`eq-token-energy`.
 

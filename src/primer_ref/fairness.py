@@ -137,7 +137,7 @@ def chouldechova_fpr(base_rate: float, *, ppv: float, fnr: float) -> float:
     -----
     Count the false positives twice: (1 − p) FPR of the group, and (1 − PPV)/PPV times the true
     positives, p (1 − FNR). Two groups with different p that share PPV < 1 and FNR < 1 therefore
-    differ in FPR.
+    differ in FPR. A PPV of 0 says nothing about the FPR and is refused.
 
     Implements :eq:`eq-chouldechova`.
 

@@ -92,7 +92,7 @@ def exposure(losses: ArrayLike, secret: int) -> float:
 def gaussian_mechanism_sigma(epsilon: float, delta: float, *, sensitivity: float = 1.0) -> float:
     r"""Noise that suffices by the classical bound.
 
-    .. math:: \sigma = \frac{\Delta}{\varepsilon} \sqrt{2\ln\frac{1.25}{\delta}}.
+    .. math:: \sigma = \frac{\Delta}{\varepsilon} \sqrt{2\log\frac{1.25}{\delta}}.
 
     Parameters
     ----------
@@ -298,8 +298,8 @@ def advanced_composition(
 ) -> tuple[float, float]:
     r"""Bound the loss of k equal steps by its mean and fluctuation instead of its maximum.
 
-    .. math:: \varepsilon' = \varepsilon\sqrt{2k\ln(1/\delta')} + k\varepsilon(e^{\varepsilon} - 1),
-        \qquad k\delta + \delta'.
+    .. math:: \varepsilon' = \varepsilon\sqrt{2k\log(1/\delta')}
+        + k\varepsilon(e^{\varepsilon} - 1), \qquad k\delta + \delta'.
 
     Parameters
     ----------
@@ -391,7 +391,7 @@ def gaussian_rho(sigma: float, *, sensitivity: float = 1.0) -> float:
 
 
 def zcdp_epsilon(rhos: ArrayLike, delta: float) -> float:
-    r"""Privacy loss of concentrated steps together, :math:`\rho + 2\sqrt{\rho\ln(1/\delta)}`.
+    r"""Privacy loss of concentrated steps together, :math:`\rho + 2\sqrt{\rho\log(1/\delta)}`.
 
     Parameters
     ----------

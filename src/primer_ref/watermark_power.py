@@ -82,8 +82,8 @@ def green_floor(p: ArrayLike, *, fraction: float, bias: float) -> Floats:
     With :math:`\alpha = e^\delta`,
 
     .. math::
-        \frac{\gamma \alpha}{1 + (\alpha - 1)\gamma} \sum_v \frac{p_v}{1 + z p_v} ,
-        \qquad z = \frac{(1 - \gamma)(\alpha - 1)}{1 + (\alpha - 1)\gamma} .
+        \frac{\gamma \alpha}{1 + (\alpha - 1)\gamma} \sum_v \frac{p_v}{1 + \zeta p_v} ,
+        \qquad \zeta = \frac{(1 - \gamma)(\alpha - 1)}{1 + (\alpha - 1)\gamma} .
 
     Parameters
     ----------
