@@ -114,6 +114,22 @@ def test_the_sampled_test_keeps_its_level() -> None:
     assert stats.chisquare(counts).pvalue > 0.001
 
 
+@pytest.mark.equation("eq-permutation-level")
+def test_the_exact_test_keeps_its_level_with_ties() -> None:
+    angles = np.array([0, 0, 0.4, 0.4, 1.1, 1.1])
+    words = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    a, b = np.eye(2)[:1], np.eye(2)[1:]
+    for size in (2, 3):
+        values = np.array(
+            [
+                weat_p_value(words[list(chosen)], np.delete(words, chosen, axis=0), a, b)
+                for chosen in itertools.combinations(range(6), size)
+            ]
+        )
+        for u in np.unique(values):
+            assert np.mean(values <= u) <= u + 1e-12
+
+
 def contexts(seed: int) -> tuple[F, F]:
     rng = np.random.default_rng(seed)
     return rng.dirichlet(np.ones(3), size=5), rng.dirichlet(np.ones(5))
