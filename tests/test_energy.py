@@ -51,7 +51,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert np.float64(2) + Interval(1, 2) == Interval(3, 4)
 
 
-@pytest.mark.equation("eq-interval-coverage")
+@pytest.mark.equation("eq-product-coverage")
 def test_an_interval_is_a_worst_case_and_not_a_confidence_interval() -> None:
     # Three independent factors, each inside its interval with probability 0.8.
     draws = np.random.default_rng(0).lognormal(size=(3, 100_000))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import integrate, optimize, stats
 
+from primer_ref.ngram import additive_smoothing
 from primer_ref.privacy import (
     advanced_composition,
     analytic_gaussian_sigma,
@@ -41,6 +42,29 @@ def test_exposure_of_an_unseen_secret_is_small() -> None:
     for bits in (1, 3, 5):
         assert np.mean(every >= bits) <= 2.0**-bits + 3 * math.sqrt(2.0**-bits / len(every))
     np.testing.assert_allclose(np.mean(every), 1 / math.log(2), atol=0.3)
+
+
+@pytest.mark.equation("eq-extraction")
+@pytest.mark.parametrize("copies", [0, 1, 4, 30])
+def test_a_string_is_drawn_as_often_as_its_copies_say(copies: int) -> None:
+    """Draw from the posterior, then draw a token from it: no posterior mean is computed."""
+    rng, n = np.random.default_rng(copies), 200_000
+    kappa, secret = 3.0, (0, 2, 1)
+    priors = np.array([[0.5, 0.3, 0.2], [0.4, 0.2, 0.4], [0.25, 0.6, 0.15]])
+    whole = np.ones(n, dtype=bool)
+    for prior, token in zip(priors, secret, strict=True):
+        laws = rng.dirichlet(kappa * prior + copies * np.eye(3)[token], size=n)
+        drawn = (rng.random((n, 1)) > laws.cumsum(axis=1)).sum(axis=1)
+        whole &= drawn == token
+    q = priors[np.arange(3), secret]
+    expected = float(np.prod((kappa * q + copies) / (kappa + copies)))
+    assert abs(whole.mean() - expected) < 4 * math.sqrt(expected * (1 - expected) / n)
+    # The model of chapter 1, trained on the copies, gives the same.
+    trained = [
+        additive_smoothing(np.bincount([token] * copies, minlength=3), kappa * prior)[token]
+        for prior, token in zip(priors, secret, strict=True)
+    ]
+    np.testing.assert_allclose(np.prod(trained), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Figures of chapter 13: carbon, associations, fairness, accounting, collapse, watermarks."""
+"""Figures of chapter 13: associations, fairness, accounting, collapse, watermarks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from experiments import record
 from figures import style
 from primer_ref.collapse import accumulated_variance, expected_variance
-from primer_ref.energy import Interval, energy_kwh, location_based_carbon
 from primer_ref.privacy import (
     advanced_composition,
     basic_composition,
@@ -19,44 +18,6 @@ from primer_ref.privacy import (
 from primer_ref.watermark_power import detection_power
 
 MARKERS = "osD^v"
-
-# Hours of all devices, watts, overhead, kg a kWh, printed t: the sources are in the text.
-RUNS = {
-    "BLOOM": (1_082_990, 400, 1.0, 0.057, 24.69),
-    "LLaMA 65B": (1_022_362, 400, 1.1, 0.385, 173),
-    "Llama 2 70B": (1_720_320, 400, 1.1, 0.385, 291.42),
-    "GPT-3": (24 * 10_000 * 14.8, 330, 1.1, 0.429, 552.1),
-    "Llama 3.1 405B": (30.84e6, 700, 1.0, 0.414, 8930),
-}
-
-
-def carbon() -> Figure:
-    """Draw the printed carbon of five runs, and what rough inputs leave open."""
-    fig, ax = style.one(height=2.6)
-    for row, (hours, watts, overhead, grid, printed) in enumerate(RUNS.values()):
-        kwh = energy_kwh(
-            hours, Interval(0.7 * watts, watts), pue=Interval(overhead, 1.1 * overhead)
-        )
-        tonnes = location_based_carbon(kwh, grid)
-        assert isinstance(tonnes, Interval)
-        ax.plot(
-            [tonnes.low, tonnes.high],
-            [row, row],
-            "-",
-            color=style.COLORS[0],
-            linewidth=7,
-            alpha=0.5,
-        )
-        ax.plot(printed, row, "D", color=style.COLORS[1], markersize=6)
-    ax.set_yticks(range(len(RUNS)), list(RUNS))
-    ax.set(
-        xscale="log",
-        xlabel="tonnes of CO₂ equivalent, location-based",
-        xlim=(10, 2e4),
-        ylim=(-0.6, 4.6),
-    )
-    ax.set_xticks([10, 100, 1000, 10_000], ["10", "100", "1,000", "10,000"])
-    return fig
 
 
 def weat() -> Figure:
@@ -97,7 +58,7 @@ def fairness() -> Figure:
         arrowprops={"arrowstyle": "-", "color": style.INK},
     )
     ax.set(xlim=(0, 1), ylim=(0, 1))
-    ax.set(xlabel="mean score of the positives, x", ylabel="mean score of the negatives, y")
+    ax.set(xlabel="mean score of the positives", ylabel="mean score of the negatives")
     fig.legend(loc="outside upper center", ncols=3, fontsize=10)
     return fig
 

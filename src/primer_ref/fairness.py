@@ -212,11 +212,11 @@ class ScoreBalance:
     Attributes
     ----------
     base_rate : float
-        Share μ of positives.
+        Share p of positives.
     positive_mean : float
-        Mean score x of the positives.
+        Mean score :math:`\bar s^+` of the positives.
     negative_mean : float
-        Mean score y of the negatives.
+        Mean score :math:`\bar s^-` of the negatives.
 
     Notes
     -----
@@ -229,7 +229,7 @@ class ScoreBalance:
 
     @property
     def residual(self) -> float:
-        r"""Mean score less base rate, :math:`(1 - \mu)\,y - \mu\,(1 - x)`: 0 if calibrated."""
+        r"""Mean score less base rate, :math:`(1 - p) \bar s^- - p\,(1 - \bar s^+)`."""
         negatives = (1 - self.base_rate) * self.negative_mean
         return negatives - self.base_rate * (1 - self.positive_mean)
 
@@ -257,9 +257,9 @@ def score_balance(scores: ArrayLike, labels: ArrayLike) -> ScoreBalance:
 
     Notes
     -----
-    A calibrated group lies on the line :math:`(1 - \mu)\,y = \mu\,(1 - x)`. The lines of two base
-    rates meet only at x = 1, y = 0: calibrated and balanced, groups with different base rates are
-    predicted perfectly.
+    A calibrated group lies on the line :math:`(1 - p)\,\bar s^- = p\,(1 - \bar s^+)`. The lines of
+    two base rates meet only at :math:`\bar s^+ = 1`, :math:`\bar s^- = 0`: calibrated and balanced,
+    groups with different base rates are predicted perfectly.
 
     Implements :eq:`eq-score-balance`.
 

@@ -220,7 +220,7 @@ def detect(tokens: Sequence[int], *, n_tokens: int, key: bytes, fraction: float)
 
 
 def z_score(green: int, n: int, *, fraction: float) -> float:
-    r"""Standardize a count of green tokens, :math:`(g - \gamma n) / \sqrt{n \gamma (1 - \gamma)}`.
+    r"""Standardize a count of green tokens, :math:`(k - \gamma n) / \sqrt{n \gamma (1 - \gamma)}`.
 
     Parameters
     ----------
