@@ -39,6 +39,7 @@ extensions = [
     "_extensions.mathml",
     "_extensions.measurements",
     "_extensions.navigation",
+    "_extensions.oracles",
     "_extensions.proofs",
     "_extensions.published_numbers",
     "_extensions.pyfigures",

@@ -163,6 +163,7 @@ def test_decoded_is_a_copy(tmp_path: Path, small: bytes) -> None:
     assert tensor.decode()[0, 0] == 0
 
 
+@pytest.mark.equation("eq-gguf-start")
 @pytest.mark.parametrize("version", [2, 3])
 def test_alignment_is_kept(tmp_path: Path, version: int) -> None:
     one = [("a", (1,), F32, struct.pack("<f", 1)), ("b", (1,), F32, struct.pack("<f", 2))]
@@ -315,6 +316,7 @@ SMALL = safetensors(
 )
 
 
+@pytest.mark.equation("eq-safetensors")
 def test_safetensors(tmp_path: Path) -> None:
     file = opened(tmp_path, SMALL, read_safetensors)
     assert file.metadata == {"format": "np"}

@@ -7,6 +7,8 @@ from primer_ref.collectives import all_reduce
 from primer_ref.network import ring_all_reduce_time, transfer_time
 
 
+@pytest.mark.equation("eq-link-time")
+@pytest.mark.equation("eq-ring-time")
 @pytest.mark.parametrize("p", [1, 3, 8])
 def test_the_counted_ring_takes_the_time_of_its_formula(p: int) -> None:
     done = all_reduce([np.zeros(24 * p)] * p)
@@ -15,6 +17,7 @@ def test_the_counted_ring_takes_the_time_of_its_formula(p: int) -> None:
     np.testing.assert_allclose(transfer_time(done, **link), expected, rtol=1e-12)
 
 
+@pytest.mark.equation("eq-ring-time")
 def test_long_arrays_take_twice_their_own_time_whatever_the_number_of_devices() -> None:
     link = {"latency": 1e-6, "bandwidth": 1e9}
     gaps = [2.0 - ring_all_reduce_time(1e9, p, latency=0, bandwidth=1e9) for p in (10, 100, 1000)]

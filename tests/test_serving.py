@@ -20,6 +20,7 @@ from primer_ref.serving import (
     largest_batch,
     littles_law,
     prefill_intensity,
+    request_seconds,
 )
 
 LLAMA, H100 = MODELS["llama3-8b"], DEVICES["h100-sxm"]
@@ -95,6 +96,7 @@ def test_the_largest_batch_fits_and_one_more_does_not() -> None:
     assert largest_batch(*MODEL, replace(H100, memory=1e9), n_tokens=1) == 0
 
 
+@pytest.mark.equation("eq-little")
 def test_littles_law_in_a_simulated_queue() -> None:
     # One server, random arrivals and times. Over a period in which all that come also leave, the
     # law is exact, whatever the order of service.
@@ -111,6 +113,19 @@ def test_littles_law_in_a_simulated_queue() -> None:
     assert mean_inside == pytest.approx(law, rel=1e-12)
 
 
+@pytest.mark.equation("eq-request-seconds")
+def test_a_request_is_its_prompt_and_its_steps() -> None:
+    first, rest = request_seconds(*MODEL, H100, n_prompt=50, n_new=4, batch=3)
+    read = causal_forward_flops(*MODEL, n_tokens=50).total
+    assert first == max(read / H100.flops, forward_bytes(*MODEL, n_tokens=50) / H100.bandwidth)
+    # Three steps of three sequences, which wait for memory: weights and the caches so far.
+    weights = 2 * (LLAMA.parameters.total - LLAMA.parameters.token_embedding)
+    cache = kv_cache_bytes(LLAMA.config, n_tokens=51 + 52 + 53)
+    assert rest == pytest.approx((3 * weights + 3 * cache) / H100.bandwidth, rel=1e-12)
+    assert request_seconds(*MODEL, H100, n_prompt=50, n_new=1) == (first, 0.0)
+
+
+@pytest.mark.equation("eq-token-price")
 def test_prices() -> None:
     # A dollar buys 3600 r / d tokens at d dollars an hour and r tokens a second.
     assert cost_per_million_tokens(2.5, 400) * 3600 * 400 / 2.5 == pytest.approx(1e6)

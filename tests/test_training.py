@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from primer_ref.autodiff import check_gradient
+from primer_ref.autodiff import check_gradient, value_and_grad
 from primer_ref.config import Config
 from primer_ref.functional import log_softmax
+from primer_ref.losses import cross_entropy_loss
+from primer_ref.optim import adamw
 from primer_ref.schedules import warmup_cosine
 from primer_ref.training import Recipe, Run, batches, evaluate, loss, start, train, train_step
-from primer_ref.transformer import forward
+from primer_ref.transformer import forward, initialize
 from primer_ref.trees import tree_leaves, tree_map
 
 CONFIG = Config(
@@ -36,6 +38,41 @@ TEXT = np.random.default_rng(9).integers(11, size=300)
 
 def begin(seed: int = 0, **change: Any) -> Run:
     return start(CONFIG, replace(RECIPE, **change), rng=np.random.default_rng(seed))
+
+
+@pytest.mark.equation("eq-initial-loss")
+@pytest.mark.parametrize("width", [32, 256])
+def test_the_loss_starts_above_a_uniform_guess_by_half_the_variance(width: int) -> None:
+    config = replace(CONFIG, width=width, head_size=8, hidden=2 * width, n_tokens=2000)
+    rng = np.random.default_rng(5)
+    found = [
+        float(loss(initialize(config, rng=rng), config, rng.integers(2000, size=(8, 17))))
+        for _ in range(5)
+    ]
+    expected = math.log(2000) + 0.02**2 * width / 2
+    assert np.mean(found) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.equation("eq-causal-floor")
+def test_nothing_can_be_learned_about_tokens_drawn_at_random() -> None:
+    # New tokens at every step, so that none can be learned by heart.
+    def last(mask: Any) -> float:
+        run, rng = begin(n_steps=150), np.random.default_rng(6)
+        for step in range(150):
+            windows = rng.integers(11, size=(8, 13))
+            value, gradient = value_and_grad(
+                lambda w, x=windows: cross_entropy_loss(
+                    forward(CONFIG, w, x[:, :-1], mask), x[:, 1:]
+                )
+            )(run.weights)
+            weights, moments = adamw(run.weights, gradient, run.moments, rate=0.01)
+            run = replace(run, weights=weights, moments=moments)
+            last_values[step % 20] = float(value)
+        return float(np.mean(last_values))
+
+    last_values = np.zeros(20)
+    assert last(None) > math.log(11) - 0.03
+    assert last(np.zeros((12, 12))) < math.log(11) - 0.3
 
 
 def test_the_loss_starts_near_that_of_a_uniform_guess() -> None:
@@ -143,6 +180,7 @@ def test_the_shortest_text_has_one_window() -> None:
     np.testing.assert_array_equal(windows, [[5, 6, 7], [5, 6, 7]])
 
 
+@pytest.mark.equation("eq-token-mean")
 @settings(max_examples=30)
 @given(st.integers(2, 60), st.integers(1, 20), st.integers(1, 5))
 def test_evaluation_predicts_every_token_but_the_first_once(

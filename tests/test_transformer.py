@@ -99,6 +99,7 @@ def by_loops(weights: Weights, tokens: list[int]) -> Doubles:
 
 
 @pytest.mark.equation("eq-block")
+@pytest.mark.equation("eq-decoder")
 @given(seeds)
 def test_the_decoder_is_what_its_definition_says(seed: int) -> None:
     weights, tokens = trained(seed), draw_tokens(seed, 2, 7)

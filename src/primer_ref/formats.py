@@ -387,6 +387,8 @@ def read_gguf(path: str | PathLike[str]) -> ModelFile:
 
     Notes
     -----
+    Implements :eq:`eq-gguf-start`.
+
     The time is that of the header; no weight is touched.
 
     References
@@ -486,6 +488,10 @@ def read_safetensors(path: str | PathLike[str]) -> ModelFile:
         If the file is truncated or breaks another rule of the format.
     OSError
         If the file cannot be opened.
+
+    Notes
+    -----
+    Implements :eq:`eq-safetensors`.
 
     References
     ----------

@@ -37,6 +37,10 @@ def transfer_time(transfer: Transfer, *, latency: float, bandwidth: float) -> fl
     ValueError
         If the latency is negative or the bandwidth not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-link-time`.
+
     Examples
     --------
     >>> import numpy as np
@@ -78,6 +82,8 @@ def ring_all_reduce_time(
 
     Notes
     -----
+    Implements :eq:`eq-ring-time`.
+
     Long arrays take about 2nβ, whatever the number of devices; short ones 2(p − 1)α, in proportion
     to it. Both parts are equal where an array holds pα/β bytes.
 

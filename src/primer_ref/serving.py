@@ -24,6 +24,7 @@ __all__ = [
     "largest_batch",
     "littles_law",
     "prefill_intensity",
+    "request_seconds",
 ]
 
 
@@ -308,6 +309,81 @@ def largest_batch(
     return max(0, math.floor(free / cache))
 
 
+def request_seconds(
+    config: Config,
+    parameters: ParameterCount,
+    device: Device,
+    *,
+    n_prompt: int,
+    n_new: int,
+    batch: int = 1,
+    bytes_per_number: float = 2,
+) -> tuple[float, float]:
+    r"""Bound the time of a request from below: until its first token, and from there to its last.
+
+    Parameters
+    ----------
+    config : Config
+        Sizes.
+    parameters : ParameterCount
+        Parameters of the model.
+    device : Device
+        Peak rates.
+    n_prompt : int
+        Tokens of the prompt, P.
+    n_new : int
+        Tokens of the answer, m.
+    batch : int
+        Sequences of the same length that are written together, B.
+    bytes_per_number : float
+        Bytes of a weight and of a cached number.
+
+    Returns
+    -------
+    first : float
+        Seconds to read the prompt alone, which makes the first token.
+    rest : float
+        Seconds of the m − 1 steps of the whole batch that follow.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-request-seconds`: :math:`w = t_{\text{read}}(P) + \sum_{i=1}^{m-1}
+    t_{\text{step}}(B, P + i - 1)`, each time that of the roofline. Waiting in a queue is not
+    contained, nor what reading the prompts of others takes away.
+
+    Examples
+    --------
+    >>> from primer_ref.parameters import MODELS
+    >>> from primer_ref.roofline import DEVICES
+    >>> from primer_ref.serving import request_seconds
+    >>> llama, h100 = MODELS["llama3-8b"], DEVICES["h100-sxm"]
+    >>> first, rest = request_seconds(
+    ...     llama.config, llama.parameters, h100, n_prompt=1000, n_new=300, batch=32)
+    >>> print(f"{first:.3f} s to the first token, {rest:.2f} s for the others")
+    0.015 s to the first token, 1.77 s for the others
+    """
+    check_positive(n_new, "n_new")
+    flops = causal_forward_flops(config, parameters, n_tokens=n_prompt).total
+    moved = forward_bytes(config, parameters, n_tokens=n_prompt, bytes_per_number=bytes_per_number)
+    steps = (
+        decode_seconds(
+            config,
+            parameters,
+            device,
+            n_past=n_prompt + i - 1,
+            batch=batch,
+            bytes_per_number=bytes_per_number,
+        )
+        for i in range(1, n_new)
+    )
+    return roofline_seconds(flops, moved, device), math.fsum(steps)
+
+
 def littles_law(arrivals_per_second: float, seconds: float) -> float:
     r"""Mean number of requests in a system, :math:`\lambda W`.
 
@@ -330,8 +406,10 @@ def littles_law(arrivals_per_second: float, seconds: float) -> float:
 
     Notes
     -----
-    Holds for any arrivals, any order of service and any times, provided that the averages exist
-    and that nothing piles up without end.
+    Implements :eq:`eq-little`: :math:`\bar n = \lambda\,\bar w`.
+
+    Exact for any arrivals, any order of service and any times over a period that begins and ends
+    empty; otherwise what lies outside of the period counts as well.
 
     References
     ----------
@@ -367,6 +445,11 @@ def cost_per_million_tokens(dollars_per_hour: float, tokens_per_second: float) -
     ------
     ValueError
         If a number is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-token-price`: an hour's price over 3600 seconds and r tokens a second, times
+    a million.
 
     Examples
     --------

@@ -393,6 +393,8 @@ def evaluate(
 
     Notes
     -----
+    Implements :eq:`eq-token-mean`: the means of the parts, each weighted by its number of tokens.
+
     The first token of a window is predicted from one token, the last from T: longer windows give
     smaller losses.
 

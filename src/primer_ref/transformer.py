@@ -365,6 +365,10 @@ def forward(
     ValueError
         If the tokens are none, no integers or not in the vocabulary.
 
+    Notes
+    -----
+    Implements :eq:`eq-decoder`.
+
     Examples
     --------
     >>> import numpy as np

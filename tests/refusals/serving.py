@@ -12,6 +12,7 @@ from primer_ref.serving import (
     largest_batch,
     littles_law,
     prefill_intensity,
+    request_seconds,
 )
 
 MODEL = {"config": MODELS["gpt2"].config, "parameters": MODELS["gpt2"].parameters}
@@ -24,6 +25,8 @@ ROWS = [
     (decode_seconds, ON | {"n_past": -1}, "n_past must not be negative; got -1"),
     (decode_crossover, ON | {"n_past": -1}, "n_past must not be negative; got -1"),
     (largest_batch, ON | {"n_tokens": 0}, "n_tokens must be positive; got 0"),
+    (request_seconds, ON | {"n_prompt": 0, "n_new": 1}, "n_tokens must be positive; got 0"),
+    (request_seconds, ON | {"n_prompt": 1, "n_new": 0}, "n_new must be positive; got 0"),
     (littles_law, {"arrivals_per_second": -1, "seconds": 1}, "arrivals_per_second must be pos"),
     (littles_law, {"arrivals_per_second": 1, "seconds": nan}, "seconds must be pos.* got nan"),
     (
