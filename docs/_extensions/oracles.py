@@ -72,9 +72,9 @@ class OracleTable(SphinxDirective):
             for function, compared in groupby(rows, key=lambda row: str(row["function"])):
                 body += line(*self.cells(function, list(compared)))
         head = nodes.thead("", line("Function", "Call and version", "Difference, allowed"))
-        columns = (nodes.colspec(colwidth=width) for width in (30, 50, 20))
+        columns = (nodes.colspec(colwidth=width) for width in (34, 44, 22))
         group = nodes.tgroup("", *columns, head, body, cols=3)
-        return [nodes.table("", group, classes=["oracles", "colwidths-auto"])]
+        return [nodes.table("", group, classes=["oracles", "colwidths-given"])]
 
     def cells(self, function: str, rows: list[Row]) -> Iterator[Iterable[nodes.Node]]:
         """Write the cells of a function: its name and equations, calls, the largest difference."""
