@@ -71,7 +71,7 @@ class OracleTable(SphinxDirective):
                 )
             for function, compared in groupby(rows, key=lambda row: str(row["function"])):
                 body += line(*self.cells(function, list(compared)))
-        head = nodes.thead("", line("Function", "Call and version", "Difference, allowed"))
+        head = nodes.thead("", line("Function", "Call and version", "Off, limit"))
         columns = (nodes.colspec(colwidth=width) for width in (34, 44, 22))
         group = nodes.tgroup("", *columns, head, body, cols=3)
         return [nodes.table("", group, classes=["oracles", "colwidths-given"])]

@@ -55,7 +55,8 @@ def _serve(rate: float, work: tuple[float, float, float], seconds: float) -> flo
     """Write side by side with a device's times of reading, weights and a cache; mean batch."""
     read, weights, cache = work
     rng = np.random.default_rng(14)
-    now, step, area, ends, waiting = 0.0, 0, 0.0, [], 0
+    now, step, area, waiting = 0.0, 0, 0.0, 0
+    ends: list[int] = []
     coming = rng.exponential(1 / rate)
     while now < seconds:
         if not ends and coming > now:
