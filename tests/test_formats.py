@@ -309,10 +309,10 @@ SMALL = safetensors(
     {
         "__metadata__": {"format": "np"},
         "a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
-        "b": {"dtype": "BF16", "shape": [2], "data_offsets": [20, 24]},
+        "b": {"dtype": "BF16", "shape": [2], "data_offsets": [18, 22]},
         "c": {"dtype": "F16", "shape": [], "data_offsets": [16, 18]},
     },
-    struct.pack("<4feHHH", 1, 2, 3, 4, 0.5, 0, 0x3F80, 0xC040),
+    struct.pack("<4feHH", 1, 2, 3, 4, 0.5, 0x3F80, 0xC040),
 )
 
 
@@ -325,6 +325,16 @@ def test_safetensors(tmp_path: Path) -> None:
     assert file.tensors["b"].decode().tolist() == [1, -3]
     assert file.tensors["c"].decode().tolist() == 0.5
     assert file.tensors["b"].decode().dtype == np.float32
+
+
+@pytest.mark.equation("eq-safetensors")
+@pytest.mark.parametrize("offsets", [[0, 8], [4, 12]])
+def test_safetensors_without_gaps(tmp_path: Path, offsets: list[int]) -> None:
+    # The format forbids bytes that belong to no array: before, between or behind the arrays.
+    content = one(data_offsets=offsets) + bytes(4)
+    found = len(content) - 4
+    with pytest.raises(FormatError, match=f"fill the file; they have {found} bytes of {found + 4}"):
+        opened(tmp_path, content, read_safetensors)
 
 
 def one(**changes: Any) -> bytes:

@@ -470,7 +470,7 @@ def _place(name: str, entry: Any) -> tuple[str, tuple[int, ...], int]:
 
 
 def read_safetensors(path: str | PathLike[str]) -> ModelFile:
-    """Read a safetensors file whose arrays are F32, F16 or BF16.
+    r"""Read a safetensors file whose arrays are F32, F16 or BF16.
 
     Parameters
     ----------
@@ -491,7 +491,7 @@ def read_safetensors(path: str | PathLike[str]) -> ModelFile:
 
     Notes
     -----
-    Implements :eq:`eq-safetensors`.
+    Implements :eq:`eq-safetensors`: a file of :math:`8 + h + \sum_i n_i` bytes, with no gaps.
 
     References
     ----------
@@ -532,4 +532,10 @@ def read_safetensors(path: str | PathLike[str]) -> ModelFile:
     if not isinstance(metadata, dict):
         raise FormatError(f"__metadata__ must be a JSON object; got {type(metadata).__name__}")
     places = {name: _place(name, entry) for name, entry in header.items()}
-    return ModelFile(metadata, _slice_tensors(places, data[8 + length :]), mapping)
+    tensors = _slice_tensors(places, data[8 + length :])
+    size = 8 + length + sum(tensor.raw.size for tensor in tensors.values())
+    if size != len(data):  # arrays lie inside the file and do not overlap: this leaves gaps
+        raise FormatError(
+            f"header and arrays must fill the file; they have {size} bytes of {len(data)}"
+        )
+    return ModelFile(metadata, tensors, mapping)
