@@ -5,6 +5,8 @@ import pytest
 
 from primer_ref.attention import attention_backward, causal_mask, scaled_dot_product_attention
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 
 
@@ -22,3 +24,19 @@ def test_attention_and_its_gradients_agree_with_torch(causal: bool) -> None:
     np.testing.assert_allclose(out, expected.detach().numpy(), atol=1e-12)
     for gradient, tensor in zip(attention_backward(q, k, v, d_out, mask), tensors, strict=True):
         np.testing.assert_allclose(gradient, tensor.grad.numpy(), atol=1e-12)
+
+
+@pytest.mark.equation("eq-causal-mask")
+def test_the_causal_mask_is_that_of_is_causal(compare: Compare) -> None:
+    rng = np.random.default_rng(1)
+    q, k = rng.normal(size=(2, 3, 7, 5))
+    function = torch.nn.functional.scaled_dot_product_attention
+    # Values that are unit vectors read the weights off; what is hidden has the weight 0.
+    weights = function(*map(torch.tensor, (q, k, np.tile(np.eye(7), (3, 1, 1)))), is_causal=True)
+    call = "torch.nn.functional.scaled_dot_product_attention(is_causal=True): what is seen"
+    compare(causal_mask, call, causal_mask(7) == 0, (weights[0] > 0).numpy(), 0)
+    v = rng.normal(size=(3, 7, 4))
+    expected = function(*map(torch.tensor, (q, k, v)), is_causal=True)
+    found = scaled_dot_product_attention(q, k, v, causal_mask(7))
+    call = "torch.nn.functional.scaled_dot_product_attention(is_causal=True)"
+    compare(scaled_dot_product_attention, call, found, expected.numpy(), 1e-12)
