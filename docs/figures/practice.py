@@ -20,7 +20,12 @@ from primer_ref.memory import kv_cache_bytes
 from primer_ref.optim import adamw
 from primer_ref.parameters import MODELS
 from primer_ref.roofline import DEVICES
-from primer_ref.serving import cost_per_million_tokens, decode_seconds, request_seconds
+from primer_ref.serving import (
+    cost_per_million_tokens,
+    decode_seconds,
+    largest_batch,
+    request_seconds,
+)
 from primer_ref.training import Recipe, start
 from primer_ref.transformer import forward
 
@@ -97,6 +102,9 @@ def load() -> Figure:
     )
     left.axvline(most, color=style.INK, linestyle=":", linewidth=1)
     left.annotate("limit", (most + 0.3, 8))
+    full = largest_batch(*sizes, H100, n_tokens=PROMPT + ANSWER)
+    left.axhline(full, color=style.INK, linestyle="--", linewidth=1)
+    left.annotate("memory", (0.5, full), xytext=(0, -13), textcoords="offset points")
     left.set(xlabel="requests a second", ylabel="sequences being written", xlim=(0, 22))
     left.legend(loc="upper left")
     batches = np.array([1, 2, 4, 8, 16, 32, 64, 128, 200])

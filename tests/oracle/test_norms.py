@@ -16,6 +16,8 @@ X, G = np.random.default_rng(0).normal(size=(2, 3, 4, 6))
 WEIGHT, BIAS = np.random.default_rng(1).normal(size=(2, 6))
 
 
+@pytest.mark.equation("eq-layer-norm")
+@pytest.mark.equation("eq-layer-norm-jacobian")
 def test_layer_norm_agrees_with_torch(compare: Callable[..., None]) -> None:
     x, weight, bias = inputs = [torch.tensor(a, requires_grad=True) for a in (X, WEIGHT, BIAS)]
     expected = torch.nn.functional.layer_norm(x, (6,), weight, bias, eps=1e-3)
@@ -29,6 +31,8 @@ def test_layer_norm_agrees_with_torch(compare: Callable[..., None]) -> None:
     compare(layer_norm_jacobian, call, found[..., 0], x.grad.numpy(), 1e-12)
 
 
+@pytest.mark.equation("eq-rms-norm")
+@pytest.mark.equation("eq-rms-norm-jacobian")
 def test_rms_norm_agrees_with_torch(compare: Callable[..., None]) -> None:
     x, weight = inputs = [torch.tensor(a, requires_grad=True) for a in (X, WEIGHT)]
     expected = torch.nn.functional.rms_norm(x, (6,), weight, eps=1e-3)

@@ -49,6 +49,10 @@ def ours(step: Callable[..., Any], state: Any, **options: float) -> NDArray[np.f
     return flat(weights)
 
 
+@pytest.mark.equation("eq-sgd")
+@pytest.mark.equation("eq-heavy-ball")
+@pytest.mark.equation("eq-adam")
+@pytest.mark.equation("eq-adamw")
 def test_steps_agree_with_torch(compare: Any) -> None:
     averages = {"rate": 0.05, "beta1": 0.8, "beta2": 0.9, "eps": 1e-3}
     their_averages: dict[str, Any] = {"lr": 0.05, "betas": (0.8, 0.9), "eps": 1e-3}
@@ -78,6 +82,7 @@ def test_steps_agree_with_torch(compare: Any) -> None:
     )
 
 
+@pytest.mark.equation("eq-clip")
 def test_clipping_agrees_with_torch(compare: Any) -> None:
     parameters = [torch.tensor(array, requires_grad=True) for array in START]
     for parameter, part in zip(parameters, GRADIENTS[0], strict=True):

@@ -15,6 +15,7 @@ llama = pytest.importorskip("transformers.models.llama.modeling_llama")
 Compare = Callable[[Callable[..., Any], str, ArrayLike, ArrayLike, float], None]
 
 
+@pytest.mark.equation("eq-half-split")
 def test_half_split_pairs_are_turned_as_in_llama(compare: Compare) -> None:
     rng = np.random.default_rng(0)
     q, k = rng.normal(size=(2, 1, 2, 9, 16))
