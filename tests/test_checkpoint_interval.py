@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, special
@@ -15,6 +16,8 @@ from primer_ref.checkpoint_interval import (
 )
 
 
+@pytest.mark.equation("eq-checkpoint-overhead")
+@pytest.mark.equation("eq-young")
 @given(st.floats(1, 1000), st.floats(1e4, 1e6))
 def test_youngs_interval_makes_both_losses_equal_and_their_sum_least(c: float, m: float) -> None:
     best = young_interval(c, m)
@@ -30,6 +33,7 @@ def exact_interval(c: float) -> float:
     return float(1 + special.lambertw(-np.exp(-1 - c)).real)
 
 
+@pytest.mark.equation("eq-best-interval")
 def test_the_best_interval_solves_its_equation() -> None:
     for c in (0.001, 0.05, 0.5, 3.0):
         found = optimize.minimize_scalar(
@@ -43,6 +47,8 @@ def test_the_best_interval_solves_its_equation() -> None:
     np.testing.assert_allclose(exact_interval(9.0), 1.0, atol=1e-4)
 
 
+@pytest.mark.equation("eq-daly")
+@pytest.mark.equation("eq-young")
 def test_young_is_right_to_first_order_and_daly_to_third() -> None:
     sizes = np.array([1e-4, 1e-3, 1e-2])
     exact = np.array([exact_interval(c) for c in sizes])
@@ -54,6 +60,8 @@ def test_young_is_right_to_first_order_and_daly_to_third() -> None:
     np.testing.assert_allclose(slope, 2, atol=0.02)
 
 
+@pytest.mark.equation("eq-goodput")
+@pytest.mark.equation("eq-checkpoint-overhead")
 def test_first_order_and_closed_form_meet_where_failures_are_rare() -> None:
     gaps = []
     for m in (1e4, 1e5, 1e6):

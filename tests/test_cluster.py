@@ -32,6 +32,7 @@ LLAMA3 = Cluster(
 )
 
 
+@pytest.mark.equation("eq-cluster-mtbf")
 def test_failures_of_many_devices_are_one_poisson_process() -> None:
     # Each device has a clock of its own and gets a new one at every failure: no superposition.
     rng = np.random.default_rng(0)
@@ -51,6 +52,7 @@ def test_failures_of_many_devices_are_one_poisson_process() -> None:
     assert abs(np.corrcoef(gaps[1:], gaps[:-1])[0, 1]) < 0.03
 
 
+@pytest.mark.equation("eq-mtbf-estimate")
 def test_llama_3_interruptions_give_years_for_a_device_and_hours_for_the_cluster() -> None:
     # Dubey et al. 2024, section 3.3.4: 419 unexpected interruptions in 54 days, 16,384 GPUs.
     days = mean_time_between_failures(419, n_devices=16_384, duration=54)
@@ -95,6 +97,8 @@ def test_ten_thousand_attempts_on_average_are_allowed() -> None:
     assert (run.n_failures, run.wall_time) == (0, 1e-9)
 
 
+@pytest.mark.equation("eq-cluster-goodput")
+@pytest.mark.equation("eq-goodput")
 @pytest.mark.parametrize("steps_per_checkpoint", [20, 80, 300])
 def test_the_simulation_converges_to_the_closed_form(steps_per_checkpoint: int) -> None:
     hard = replace(LLAMA3, device_mtbf=LLAMA3.device_mtbf / 5)
@@ -153,6 +157,7 @@ def test_a_hundred_thousand_devices_are_no_slower_to_simulate_than_one() -> None
     np.testing.assert_allclose(run.goodput, expected, atol=0.01)
 
 
+@pytest.mark.equation("eq-harmonic-maximum")
 @given(st.integers(1, 300))
 def test_the_largest_exponential_time_has_the_harmonic_mean(n: int) -> None:
     mean = integrate.quad(lambda t: -np.expm1(n * np.log1p(-np.exp(-t))), 0, np.inf)[0]
@@ -173,6 +178,7 @@ def exact_maximum_normal(n: int) -> float:
     return float(integrate.quad(density, -9, 12, points=[middle], limit=400, epsabs=1e-12)[0])
 
 
+@pytest.mark.equation("eq-normal-maximum")
 def test_the_largest_normal_number_approaches_extreme_value_theory_slowly() -> None:
     sizes = [10, 100, 1000, 10_000, 100_000]
     errors = np.array([expected_maximum_normal(n) - exact_maximum_normal(n) for n in sizes])

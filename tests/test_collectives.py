@@ -69,6 +69,7 @@ def test_all_reduce_gives_every_device_the_same_sum(
             assert np.all(np.abs(result - exact) <= naive_sum_bound(stacked, FP64))
 
 
+@pytest.mark.equation("eq-ring-bytes")
 @pytest.mark.parametrize("p", [1, 2, 8, 64])
 def test_bytes_are_those_of_the_formulas(p: int) -> None:
     n_bytes = 8 * 192
@@ -84,6 +85,7 @@ def test_bytes_are_those_of_the_formulas(p: int) -> None:
         assert done.n_rounds == rounds
 
 
+@pytest.mark.equation("eq-ring-bytes")
 @pytest.mark.parametrize(("p", "published"), [(8, 1.75), (64, 1.96875)])
 def test_ring_all_reduce_sends_the_published_multiple_of_the_buffer(
     p: int, published: float

@@ -55,6 +55,8 @@ def test_hashes_are_drawn_below_the_prime() -> None:
 subsets = st.sets(st.integers(0, 5), min_size=1)
 
 
+@pytest.mark.equation("eq-jaccard")
+@pytest.mark.equation("eq-minhash")
 @given(subsets, subsets)
 def test_over_all_orders_the_smallest_agree_as_often_as_the_similarity_says(
     a: set[int], b: set[int]
@@ -65,6 +67,7 @@ def test_over_all_orders_the_smallest_agree_as_often_as_the_similarity_says(
     assert jaccard(a, b) == len(a & b) / len(a | b)
 
 
+@pytest.mark.equation("eq-minhash-estimate")
 @pytest.mark.parametrize("common", [1, 8, 15])
 def test_signatures_agree_as_often_as_the_similarity_says(common: int) -> None:
     hashes = draw_hashes(40_000, rng=np.random.default_rng(1))
@@ -83,6 +86,7 @@ def test_the_smallest_of_hashed_items_is_each_of_them_equally_often() -> None:
     assert stats.chisquare(wins).pvalue > 1e-3
 
 
+@pytest.mark.equation("eq-minhash-estimate")
 def test_the_error_is_the_stated_one() -> None:
     a, b = shingles("abcdefghijkl", 1), shingles("efghijklmnop", 1)
     z = []
@@ -113,6 +117,7 @@ def test_shingles_are_all_runs() -> None:
     assert shingles(["a b", "c"], 1) != shingles(["a", "b c"], 1)
 
 
+@pytest.mark.equation("eq-band-curve")
 @given(st.floats(0, 1), st.integers(1, 6), st.integers(1, 6))
 def test_the_curve_is_the_chance_of_a_whole_band(s: float, bands: int, rows: int) -> None:
     exact = 1 - (1 - s**rows) ** bands
@@ -124,6 +129,7 @@ def test_the_curve_is_the_chance_of_a_whole_band(s: float, bands: int, rows: int
     assert curve == pytest.approx(2 * small - small**2, rel=1e-12)
 
 
+@pytest.mark.equation("eq-band-curve")
 def test_candidates_follow_the_curve() -> None:
     rng = np.random.default_rng(4)
     found = np.zeros(3)

@@ -19,6 +19,7 @@ F = NDArray[np.floating[Any]]
 seeds = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.equation("eq-expert-capacity")
 def test_capacity_is_the_even_share_times_its_factor_rounded_up() -> None:
     assert expert_capacity(64, 8, factor=1.0) == 8
     assert expert_capacity(65, 8, factor=1.0) == 9
@@ -47,6 +48,7 @@ def make_experts(n: int) -> list[Callable[[F], F]]:
     return [expert(rng.normal(size=(3, 2))) for _ in range(n)]
 
 
+@pytest.mark.equation("eq-expert-output")
 @given(seeds, st.integers(1, 4), st.integers(0, 9))
 def test_expert_parallel_is_the_layer_of_one_device_for_tokens_that_fit(
     seed: int, n: int, room: int
@@ -105,6 +107,7 @@ def test_gradients_reach_the_tokens_that_fit_and_no_others() -> None:
     assert np.all(grad(loss)(x)[[0, 1], [2, 3]] == 0)
 
 
+@pytest.mark.equation("eq-dropped")
 @pytest.mark.parametrize("factor", [0.75, 1.0, 1.5])
 def test_random_routing_drops_what_the_binomial_says(factor: float) -> None:
     rng = np.random.default_rng(0)
@@ -125,6 +128,7 @@ def test_random_routing_drops_what_the_binomial_says(factor: float) -> None:
     np.testing.assert_allclose(np.mean(dropped), n_experts * over, atol=0.03 * n_tokens**0.5)
 
 
+@pytest.mark.equation("eq-balance-loss")
 @given(seeds, st.integers(2, 5))
 def test_balanced_shares_or_probabilities_give_one_and_collapse_the_number_of_experts(
     seed: int, n: int

@@ -127,6 +127,7 @@ def test_the_least_smoothed_loss_is_the_entropy_of_the_mixture_at_the_stated_log
     assert found.fun == pytest.approx(-mixture @ np.log(mixture), abs=1e-12)
 
 
+@pytest.mark.equation("eq-z-loss")
 @given(seeds)
 def test_z_loss_is_the_square_of_the_log_normalizer(seed: int) -> None:
     logits, _, mask = batch(seed, 4, 5)

@@ -24,6 +24,7 @@ F = NDArray[np.float64]
 formats = pytest.mark.parametrize("format", [BF16, FP16, FP32])
 
 
+@pytest.mark.equation("eq-loss-scale")
 def test_the_scale_halves_at_an_overflow_and_doubles_after_a_clean_interval() -> None:
     state = LossScale(1024.0)
     seen = []
@@ -52,6 +53,7 @@ def test_scaling_saves_gradients_from_underflow() -> None:
     np.testing.assert_allclose(saved, gradients, rtol=FP16.unit_roundoff * 4)
 
 
+@pytest.mark.equation("eq-vanishing")
 @given(st.floats(-100, 100), st.sampled_from([BF16, FP16]))
 def test_smaller_updates_vanish_and_some_larger_ones_do_not(w: float, format: FloatFormat) -> None:
     weight = float(round_to(w, format))
@@ -81,6 +83,8 @@ def test_a_master_copy_a_carry_and_chance_keep_what_plain_bfloat16_loses() -> No
     assert abs(random - truth) < 4 * np.sqrt(n * step * 2**-7)
 
 
+@pytest.mark.equation("eq-shifted-softmax")
+@pytest.mark.equation("eq-shifted-lse")
 @formats
 def test_shifting_prevents_overflow(format: FloatFormat) -> None:
     x = np.array([0.0, np.floor(np.log(format.max))])[:, None] + np.array([1.0, 2.0])
@@ -98,6 +102,7 @@ def scores(format: FloatFormat, n: int) -> F:
     return round_to(np.random.default_rng(n).uniform(-5, 5, (1000, n)), format)
 
 
+@pytest.mark.equation("eq-lse-errors")
 @formats
 @pytest.mark.parametrize("n", [4, 16, 48])
 def test_both_formulas_keep_within_their_bounds(format: FloatFormat, n: int) -> None:
@@ -118,6 +123,8 @@ def rms(x: F) -> float:
     return float(np.sqrt(np.mean(x * x)))
 
 
+@pytest.mark.equation("eq-shifted-softmax")
+@pytest.mark.equation("eq-shifted-lse")
 @formats
 @pytest.mark.parametrize("n", [8, 48])
 def test_shifting_does_not_add_accuracy(format: FloatFormat, n: int) -> None:

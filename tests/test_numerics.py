@@ -146,6 +146,7 @@ def test_double_precision_holds_every_double(x: float) -> None:
     assert round_to(x, FP64) == x
 
 
+@pytest.mark.equation("eq-unit-roundoff")
 @given(st.floats(-1e5, 1e5), st.sampled_from([*SMALL, TF32, FP32]))
 def test_the_relative_error_is_at_most_the_unit_roundoff(x: float, format: FloatFormat) -> None:
     rounded = float(round_to(x, format))
@@ -168,6 +169,7 @@ def test_rounding_twice_can_miss_the_nearest() -> None:
     assert round_to(round_to(x, FP32), BF16) == 1
 
 
+@pytest.mark.equation("eq-float-value")
 @small
 def test_patterns_are_read_as_defined_and_written_back(format: FloatFormat) -> None:
     patterns = np.arange(2**format.bits)
@@ -204,6 +206,7 @@ def test_neighbors_of_a_number_in_single_precision_are_those_of_the_format() -> 
     )
 
 
+@pytest.mark.equation("eq-stochastic-rounding")
 @small
 def test_stochastic_rounding_takes_a_neighbor_and_has_the_right_mean(format: FloatFormat) -> None:
     rng = np.random.default_rng(3)

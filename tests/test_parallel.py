@@ -47,6 +47,7 @@ def squared_error_gradient(x: F, y: F, w: F) -> F:
     return x.T @ (x @ w - y) / len(x)
 
 
+@pytest.mark.equation("eq-token-weighted")
 @given(seeds, st.integers(1, 5))
 def test_data_parallel_is_the_gradient_of_the_whole_batch(seed: int, p: int) -> None:
     counts = [int(n) for n in np.random.default_rng(seed).integers(1, 9, p)]
@@ -76,6 +77,7 @@ def test_data_parallel_is_exact_where_sums_are() -> None:
     assert not np.allclose(np.mean(gradients, axis=0), done.values[0])
 
 
+@pytest.mark.equation("eq-tensor-mlp")
 @given(seeds, devices)
 def test_a_tensor_parallel_mlp_is_the_mlp_exactly_in_integers(seed: int, p: int) -> None:
     x, w_in, w_out, d_out = integers(seed, (2, 3), (3, 8), (8, 3), (2, 3))
@@ -92,6 +94,7 @@ def test_a_tensor_parallel_mlp_is_the_mlp_exactly_in_integers(seed: int, p: int)
     np.testing.assert_array_equal(np.concatenate(d_rows), np.maximum(h, 0).T @ d_out)
 
 
+@pytest.mark.equation("eq-tensor-mlp-backward")
 @given(seeds, devices)
 def test_a_tensor_parallel_step_is_the_step_of_one_device(seed: int, p: int) -> None:
     x, target, w_in, w_out = normal(seed, (5, 3), (5, 3), (3, 8), (8, 3))
@@ -142,6 +145,7 @@ def test_tensor_parallel_layers_send_one_all_reduce_of_the_rows(p: int) -> None:
     assert attention.bytes_sent == expected
 
 
+@pytest.mark.equation("eq-tensor-attention")
 @given(seeds, st.sampled_from([1, 2, 3, 6]), st.booleans())
 def test_tensor_parallel_attention_is_multi_head_attention(seed: int, p: int, masked: bool) -> None:
     x, w_q, w_k, w_v, w_o = normal(seed, (2, 5, 4), (4, 12), (4, 12), (4, 18), (18, 4))
@@ -152,6 +156,7 @@ def test_tensor_parallel_attention_is_multi_head_attention(seed: int, p: int, ma
         np.testing.assert_allclose(result, expected, atol=1e-11)
 
 
+@pytest.mark.equation("eq-ring-attention")
 @given(seeds, st.integers(1, 5), st.booleans())
 def test_ring_attention_is_attention(seed: int, p: int, masked: bool) -> None:
     q, k, v = normal(seed, (2, 7, 3), (2, 9, 3), (2, 9, 4))

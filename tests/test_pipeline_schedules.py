@@ -27,6 +27,8 @@ SCHEDULES = {"gpipe": gpipe_schedule, "1f1b": one_forward_one_backward_schedule}
 schedules = st.sampled_from(sorted(SCHEDULES))
 
 
+@pytest.mark.equation("eq-bubble-fraction")
+@pytest.mark.equation("eq-bubble-overhead")
 @given(schedules, sizes, sizes, times, times)
 def test_the_bubble_is_that_of_the_formulas_whatever_the_times(
     name: str, p: int, m: int, forward: float, backward: float
@@ -46,6 +48,7 @@ def test_the_published_bubbles() -> None:
     assert timeline.overhead == 0.21875
 
 
+@pytest.mark.equation("eq-bubble-overhead")
 @given(sizes, st.integers(1, 3), st.integers(1, 4), times, times)
 def test_interleaving_divides_the_bubble_by_the_number_of_chunks(
     p: int, groups: int, v: int, forward: float, backward: float

@@ -77,6 +77,7 @@ def test_a_schedule_may_be_nothing_but_warm_up() -> None:
 # --- Noise -----------------------------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-noise-estimates")
 @given(st.floats(0.01, 10), st.floats(0, 100), st.integers(1, 50), st.integers(1, 50))
 def test_exact_expectations_give_signal_and_noise_back(
     signal: float, noise: float, n_small: int, more: int
@@ -90,6 +91,8 @@ def test_exact_expectations_give_signal_and_noise_back(
     assert found.noise == pytest.approx(noise, abs=1e-9 * scale * n_large)
 
 
+@pytest.mark.equation("eq-batch-covariance")
+@pytest.mark.equation("eq-noise-estimates")
 def test_the_noise_of_gaussian_gradients_is_recovered_without_bias() -> None:
     rng = np.random.default_rng(11)
     true, mix = rng.normal(size=20) / 2, rng.normal(size=(20, 20))
@@ -114,6 +117,7 @@ def test_the_noise_of_gaussian_gradients_is_recovered_without_bias() -> None:
     assert min(one.signal for one in found) < 0  # why norms are averaged before dividing
 
 
+@pytest.mark.equation("eq-noise-scale")
 def test_the_noise_scale_is_where_noise_and_signal_are_even() -> None:
     scale = NoiseScale(signal=0.5, noise=40.0)
     assert scale.noise / scale.batch == scale.signal
@@ -122,6 +126,7 @@ def test_the_noise_scale_is_where_noise_and_signal_are_even() -> None:
             _ = NoiseScale(signal=signal, noise=1.0).batch
 
 
+@pytest.mark.equation("eq-critical-batch")
 def test_the_critical_batch_grows_as_published() -> None:
     # Kaplan et al. 2020: 2·10⁸ tokens at one nat, about doubling for every 13 % less loss.
     assert critical_batch_tokens(1.0) == 2e8
@@ -134,6 +139,8 @@ def test_the_critical_batch_grows_as_published() -> None:
 # --- Batches ---------------------------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-linear-rate")
+@pytest.mark.equation("eq-root-rate")
 def test_one_large_step_is_as_far_as_many_small_ones_and_as_noisy_as_one() -> None:
     rate, base, batch = 0.1, 8, 32
     steps = batch // base
@@ -144,6 +151,7 @@ def test_one_large_step_is_as_far_as_many_small_ones_and_as_noisy_as_one() -> No
     assert there == pytest.approx(rate)
 
 
+@pytest.mark.equation("eq-token-weighted")
 @given(seeds)
 def test_parts_weighted_by_tokens_are_the_whole_batch(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -161,6 +169,7 @@ def test_parts_weighted_by_tokens_are_the_whole_batch(seed: int) -> None:
     np.testing.assert_allclose(gradient["w"], whole[1]["w"], rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.equation("eq-mean-of-means")
 def test_the_mean_of_means_is_another_number() -> None:
     loss, _ = accumulate([(0.0, 0.0, 9), (10.0, 0.0, 1)])
     assert loss == 1.0

@@ -40,6 +40,9 @@ def terms(seed: int, format: FloatFormat, *shape: int) -> F:
     return round_to(rng.normal(size=shape) * 2.0 ** rng.integers(-4, 4, shape), format)
 
 
+@pytest.mark.equation("eq-naive-bound")
+@pytest.mark.equation("eq-pairwise-bound")
+@pytest.mark.equation("eq-compensated-bound")
 @pytest.mark.parametrize(("add", "bound"), SUMS)
 @given(seed=st.integers(0, 2**32 - 1), format=formats, n=st.integers(1, 60))
 def test_no_error_exceeds_its_bound(
@@ -49,6 +52,9 @@ def test_no_error_exceeds_its_bound(
     assert np.all(np.abs(add(x, format) - exact(x)) <= bound(x, format))
 
 
+@pytest.mark.equation("eq-naive-bound")
+@pytest.mark.equation("eq-pairwise-bound")
+@pytest.mark.equation("eq-compensated-bound")
 def test_bounds_follow_their_formulas() -> None:
     # γ is 1 where the roundings, of u = 1/256 each, add up to 1/2.
     np.testing.assert_allclose(naive_sum_bound(np.ones(129), BF16), 129)
@@ -68,6 +74,7 @@ def test_terms_in_single_precision_are_added_in_that_of_the_format(add: Sum) -> 
     assert add(np.array([1, 2.0**-40], np.float32), FP64) == 1 + 2.0**-40
 
 
+@pytest.mark.equation("eq-kahan-sum")
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 40))
 def test_kahans_error_stays_within_two_roundings_of_the_terms(seed: int, n: int) -> None:
     x = terms(seed, FP32, 8, n)
@@ -75,6 +82,7 @@ def test_kahans_error_stays_within_two_roundings_of_the_terms(seed: int, n: int)
     assert np.all(np.abs(kahan_sum(x, FP32) - exact(x)) <= limit)
 
 
+@pytest.mark.equation("eq-naive-sum")
 @pytest.mark.parametrize(("format", "dtype"), [(FP16, np.float16), (FP32, np.float32)])
 def test_the_naive_sum_is_numpys_running_sum_bit_for_bit(
     format: FloatFormat, dtype: type[np.floating]
@@ -84,6 +92,7 @@ def test_the_naive_sum_is_numpys_running_sum_bit_for_bit(
     np.testing.assert_array_equal(naive_sum(x, format), running)
 
 
+@pytest.mark.equation("eq-pairwise-sum")
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 13])
 def test_the_pairwise_sum_is_that_of_numpy_on_a_tree(n: int) -> None:
     x = terms(2, FP16, 50, n)
@@ -130,6 +139,8 @@ def test_a_carry_cures_stagnation_where_apart_the_losses_stagnate_too() -> None:
     assert compensated_sum(ones, BF16) == 512  # the sum has stopped at 256, and so have the losses
 
 
+@pytest.mark.equation("eq-compensated-sum")
+@pytest.mark.equation("eq-kahan-sum")
 def test_a_term_larger_than_the_sum_defeats_kahan_but_not_neumaier() -> None:
     x = np.array([1.0, 2.0**60, 1.0, -(2.0**60)])
     assert kahan_sum(x, FP32) == 0

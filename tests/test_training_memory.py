@@ -1,6 +1,7 @@
 """Activation memory: the published coefficients come out of the list of tensors."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from primer_ref.training_memory import (
 sizes = st.integers(1, 4096)
 
 
+@pytest.mark.equation("eq-activation-bytes")
 @given(sizes, st.integers(1, 8), sizes, st.integers(1, 64), st.integers(1, 16))
 def test_the_tensors_add_up_to_the_published_formulas(
     s: int, b: int, h: int, a: int, t: int
@@ -38,6 +40,7 @@ def test_the_parts_are_the_published_ones() -> None:
     assert [activation_bytes(part, **one) for part in parts] == [4, 11, 5, 19]
 
 
+@pytest.mark.equation("eq-score-share")
 def test_the_published_savings_of_selective_recomputation() -> None:
     # ch09-activation-5ash: GPT-3 (a, s, h) = (96, 2048, 12288), MT-NLG (128, 2048, 20480).
     for heads, width, ratio, saved in [(96, 12_288, 80, 0.70), (128, 20_480, 64, 0.65)]:
@@ -47,6 +50,7 @@ def test_the_published_savings_of_selective_recomputation() -> None:
         np.testing.assert_allclose(share, saved, atol=0.004)
 
 
+@pytest.mark.equation("eq-selective-overhead")
 def test_the_extra_work_is_a_third_of_what_is_printed() -> None:
     for width, printed in [(12_288, 0.027), (20_480, 0.016)]:
         # FLOP a token, counted: two for each weight of the matrices, and of the two products.

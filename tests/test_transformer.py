@@ -162,6 +162,7 @@ def test_renaming_tokens_renames_logits(seed: int) -> None:
     )
 
 
+@pytest.mark.equation("eq-document-mask")
 @given(seeds, st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_packed_documents_get_the_logits_that_each_gets_by_itself(
     seed: int, lengths: list[int]

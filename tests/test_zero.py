@@ -14,12 +14,14 @@ from primer_ref.zero import fully_sharded_adam, sharded_adam, zero_bytes
 F = NDArray[np.floating[Any]]
 
 
+@pytest.mark.equation("eq-zero-bytes")
 def test_the_published_figure_of_bytes_a_device() -> None:
     # ch09-zero-fig1: Rajbhandari et al. 2020, figure 1; 7.5 billion parameters, 64 devices.
     sizes = [zero_bytes(7.5e9, 64, stage=stage) / 1e9 for stage in range(4)]
     np.testing.assert_allclose(sizes, [120, 31.4, 16.6, 1.9], atol=0.05)
 
 
+@pytest.mark.equation("eq-zero-bytes")
 def test_the_published_table_of_bytes_a_device() -> None:
     # ch09-zero-table1: Rajbhandari et al. 2020, table 1; 1, 4, 16, … devices.
     printed = [
@@ -63,6 +65,7 @@ def sum_in_ring_order(gradients: Sequence[F]) -> F:
     return np.concatenate(parts)
 
 
+@pytest.mark.equation("eq-zero-traffic")
 @pytest.mark.parametrize("p", [1, 2, 3, 5])
 def test_sharded_adam_is_adam_bit_for_bit(p: int) -> None:
     w, xs, ys = regression(p)
@@ -82,6 +85,7 @@ def test_sharded_adam_is_adam_bit_for_bit(p: int) -> None:
     np.testing.assert_array_equal(np.concatenate([part.square for part in states]), state.square)
 
 
+@pytest.mark.equation("eq-zero-traffic")
 @pytest.mark.parametrize("p", [1, 2, 3, 5])
 def test_fully_sharded_adam_takes_the_same_steps_with_half_as_many_bytes_more(p: int) -> None:
     w, xs, ys = regression(p)

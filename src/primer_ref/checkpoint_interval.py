@@ -43,6 +43,8 @@ def checkpoint_overhead(interval: float, *, checkpoint_time: float, mtbf: float)
 
     Notes
     -----
+    Implements :eq:`eq-checkpoint-overhead`.
+
     A failure comes every M and finds, on average, half an interval not yet saved. Both parts are
     equal at `young_interval`, where together they are :math:`\sqrt{2C/M}`.
 
@@ -75,6 +77,10 @@ def young_interval(checkpoint_time: float, mtbf: float) -> float:
     ------
     ValueError
         If a time is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-young`.
 
     References
     ----------
@@ -116,6 +122,8 @@ def daly_interval(checkpoint_time: float, mtbf: float) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-daly`.
+
     At the maximum :math:`1 - T/M = e^{-(T+C)/M}`. The formula is the solution's series in
     :math:`\sqrt{C/M}`, right up to the term with :math:`(C/M)^{3/2}`.
 
@@ -165,6 +173,8 @@ def checkpointed_goodput(
 
     Notes
     -----
+    Implements :eq:`eq-goodput`.
+
     Let E be the expected time to work for T and save for C, S = T + C. It ends in S without a
     failure with probability :math:`e^{-S/M}`; up to then or a failure, :math:`M(1 - e^{-S/M})`
     passes on average. After a failure, R has to pass without another, which by the same argument

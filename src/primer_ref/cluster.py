@@ -84,7 +84,12 @@ class Cluster:
 
     @property
     def mtbf(self) -> float:
-        """Mean time between failures of the whole cluster, in seconds."""
+        """Mean time between failures of the whole cluster, in seconds.
+
+        Notes
+        -----
+        Implements :eq:`eq-cluster-mtbf`.
+        """
         return self.device_mtbf / self.n_devices
 
     @property
@@ -162,6 +167,8 @@ def mean_time_between_failures(n_failures: int, *, n_devices: int, duration: flo
 
     Notes
     -----
+    Implements :eq:`eq-mtbf-estimate`.
+
     What interrupts a run is not the devices alone: hosts, network and software count here as if
     they failed with a device.
 
@@ -205,6 +212,10 @@ def expected_goodput(cluster: Cluster, *, steps_per_checkpoint: int) -> float:
     ValueError
         If the number of steps is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-cluster-goodput`.
+
     Examples
     --------
     >>> from primer_ref.cluster import Cluster, expected_goodput
@@ -245,6 +256,8 @@ def expected_maximum_exponential(n: int) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-harmonic-maximum`.
+
     The first of n ends after 1/n on average; from then on, without memory, n − 1 are left.
 
     Examples
@@ -282,6 +295,8 @@ def expected_maximum_normal(n: int) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-normal-maximum`.
+
     Above a, where on average one of the n lies, the tail is nearly exponential with slope
     :math:`n \varphi(a)`; the largest then follows Gumbel's law, whose mean is γ. A synchronous
     step on n devices whose times vary by σ so takes about :math:`\sigma\sqrt{2 \log n}` longer

@@ -244,6 +244,8 @@ def all_reduce(values: Sequence[Floats]) -> Transfer:
 
     Notes
     -----
+    Implements :eq:`eq-ring-bytes`.
+
     Less than twice the array is sent, however many devices there are; no algorithm sends less.
 
     References

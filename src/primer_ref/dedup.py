@@ -88,6 +88,10 @@ def jaccard(a: Collection[Any], b: Collection[Any]) -> float:
     ValueError
         If both sets are empty.
 
+    Notes
+    -----
+    Implements :eq:`eq-jaccard`.
+
     References
     ----------
     A. Z. Broder (1997), On the Resemblance and Containment of Documents.
@@ -236,6 +240,10 @@ def estimate_jaccard(a: Words, b: Words) -> JaccardEstimate:
     ValueError
         If the signatures are not two rows of one length.
 
+    Notes
+    -----
+    Implements :eq:`eq-minhash-estimate`.
+
     Examples
     --------
     >>> import numpy as np
@@ -272,6 +280,10 @@ def band_curve(similarity: ArrayLike, *, bands: int, rows: int) -> Floats:
     ------
     ValueError
         If a similarity is not in [0, 1], or there is no band or no row.
+
+    Notes
+    -----
+    Implements :eq:`eq-band-curve`.
 
     References
     ----------

@@ -45,6 +45,10 @@ def expert_capacity(n_tokens: int, n_experts: int, *, factor: float) -> int:
     ValueError
         If a number or the factor is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-expert-capacity`.
+
     References
     ----------
     W. Fedus, B. Zoph and N. Shazeer (2022), Switch Transformers: Scaling to Trillion Parameter
@@ -149,6 +153,8 @@ def expert_parallel(
 
     Notes
     -----
+    Implements :eq:`eq-expert-output`.
+
     Buffers are filled up with zeros, which are sent and computed on for nothing: a large capacity
     costs time, a small one drops tokens.
 
@@ -232,6 +238,8 @@ def load_balance_loss(probabilities: ArrayLike, choices: ArrayLike) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-balance-loss`.
+
     Balance is not the minimum: where many tokens favor one expert a little and few tokens another
     one surely, the value is below 1. The gradient still moves probability away from the experts
     with more than their share of tokens.

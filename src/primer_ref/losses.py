@@ -239,6 +239,8 @@ def z_loss(logits: ArrayLike, *, mask: ArrayLike | None = None) -> Floats:
 
     Notes
     -----
+    Implements :eq:`eq-z-loss`.
+
     Cross-entropy does not see a common shift of the logits; this, times a small coefficient, keeps
     them from drifting.
 

@@ -98,6 +98,8 @@ def update_loss_scale(
 
     Notes
     -----
+    Implements :eq:`eq-loss-scale`.
+
     The scale settles near the largest power of two under which gradients do not overflow; about
     one step in ``interval`` is lost to trying the next.
 
@@ -147,6 +149,8 @@ def vanishing_update(weight: ArrayLike, format: FloatFormat) -> Doubles:
 
     Notes
     -----
+    Implements :eq:`eq-vanishing`.
+
     For normal weights it lies between u/2 and u times the weight. With a learning rate of
     :math:`10^{-4}` Adam changes a weight by about as much, so in bfloat16, where
     :math:`u = 2^{-8}`, all weights above about 0.05 stand still. A master copy in 32 bits, where
@@ -231,6 +235,8 @@ def shifted_logsumexp(x: ArrayLike, format: FloatFormat) -> Doubles:
 
     Notes
     -----
+    Implements :eq:`eq-shifted-lse`.
+
     The rounded differences :math:`x_j - a` add u times the spread of the scores to the error of
     `unshifted_logsumexp`, and the last sum rounds once more. Where a and the logarithm cancel, as
     for scores that are log-probabilities, the shift loses digits that the plain formula keeps.
@@ -305,6 +311,8 @@ def shifted_softmax(x: ArrayLike, format: FloatFormat) -> Doubles:
 
     Notes
     -----
+    Implements :eq:`eq-shifted-softmax`.
+
     Rounding a difference :math:`x_j - a` by a factor :math:`1 + \delta` multiplies its weight by
     about :math:`1 + \delta(x_j - a)`: an error that the unshifted formula does not make.
 

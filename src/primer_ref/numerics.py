@@ -163,6 +163,8 @@ def round_to(x: ArrayLike, format: FloatFormat) -> Doubles:
 
     Notes
     -----
+    Implements :eq:`eq-unit-roundoff`.
+
     In the normal range the result is :math:`x(1 + \delta)` with :math:`\abs{\delta} \le u`; below
     it the error is at most half the smallest subnormal number. Rounding in two steps, say through
     single precision, can give another result: a number just above a tie becomes a tie.
@@ -205,6 +207,8 @@ def stochastic_round(x: ArrayLike, format: FloatFormat, *, rng: np.random.Genera
 
     Notes
     -----
+    Implements :eq:`eq-stochastic-rounding`.
+
     An update too small for rounding to nearest is not lost: it moves the weight with a probability
     in proportion to its size.
 
@@ -333,6 +337,10 @@ def decode(bits: ArrayLike, format: FloatFormat) -> Doubles:
         If a pattern has more bits than the format, or the format more than 63.
     TypeError
         If patterns are not integers.
+
+    Notes
+    -----
+    Implements :eq:`eq-float-value`.
 
     Examples
     --------

@@ -55,6 +55,8 @@ def data_parallel_gradient(gradients: Sequence[Floats], n_tokens: Sequence[int])
 
     Notes
     -----
+    Implements :eq:`eq-token-weighted`.
+
     The devices have to know n; it is a number more in an all-reduce before. Adding up gradients
     with equal weights is right only where all devices hold as many tokens.
 
@@ -110,6 +112,8 @@ def tensor_parallel_mlp(
 
     Notes
     -----
+    Implements :eq:`eq-tensor-mlp`.
+
     This order needs nothing between the matrices, because φ sees each column by itself. Rows first
     would need the sum before φ, and so two collectives.
 
@@ -183,6 +187,8 @@ def tensor_parallel_mlp_backward(
 
     Notes
     -----
+    Implements :eq:`eq-tensor-mlp-backward`.
+
     Forward, every device is given the rows and the outputs are added; backward, every device is
     given the gradient of the outputs and the gradients of the rows are added. Copying and adding
     are each other's transpose.
@@ -253,6 +259,8 @@ def tensor_parallel_attention(
 
     Notes
     -----
+    Implements :eq:`eq-tensor-attention`.
+
     The layer is a sum over heads already, and a device computes its own terms whole.
 
     References
@@ -319,6 +327,8 @@ def ring_attention(
 
     Notes
     -----
+    Implements :eq:`eq-ring-attention`.
+
     What a device finds among the keys of one block is merged into what it found before, as
     `primer_ref.flash_attention.flash_attention` does with the blocks of one device; no device ever
     holds more than one block besides its own. Under a causal mask most blocks are of no use to the

@@ -59,6 +59,10 @@ def bubble_fraction(n_stages: int, n_microbatches: int) -> float:
     ValueError
         If a number is not positive.
 
+    Notes
+    -----
+    Implements :eq:`eq-bubble-fraction`.
+
     References
     ----------
     Y. Huang et al. (2019), GPipe: Efficient Training of Giant Neural Networks Using Pipeline
@@ -98,6 +102,8 @@ def bubble_overhead(n_devices: int, n_microbatches: int, *, n_chunks: int = 1) -
 
     Notes
     -----
+    Implements :eq:`eq-bubble-overhead`.
+
     Of the ideal time, where `bubble_fraction` is of the whole; one is quoted for the other.
 
     References

@@ -171,7 +171,7 @@ class NoiseScale:
     Attributes
     ----------
     signal : float
-        Squared norm of the true gradient, :math:`|G|^2`; an estimate may fall below 0.
+        Squared norm of the true gradient, :math:`\norm{g}^2`; an estimate may fall below 0.
     noise : float
         Trace of the covariance of the gradient of one example, tr Σ; an estimate may fall below 0.
 
@@ -187,7 +187,7 @@ class NoiseScale:
 
     @property
     def batch(self) -> float:
-        r"""Noise over signal, :math:`\operatorname{tr}\Sigma / |G|^2`.
+        r"""Noise over signal, :math:`\operatorname{tr}\Sigma / \norm{g}^2`.
 
         Returns
         -------
@@ -198,6 +198,10 @@ class NoiseScale:
         ------
         ValueError
             If the estimate of the signal is not positive: more gradients are needed.
+
+        Notes
+        -----
+        Implements :eq:`eq-noise-scale`.
         """
         if not self.signal > 0:
             raise ValueError(f"the estimate of the signal must be positive; got {self.signal}")
@@ -209,11 +213,12 @@ def gradient_noise_scale(
 ) -> NoiseScale:
     r"""Estimate signal and noise from squared norms of gradients at two batch sizes.
 
-    A mean over B examples has :math:`\E |G_B|^2 = |G|^2 + \operatorname{tr}\Sigma / B`; two batch
-    sizes b < B give two equations for the two unknowns:
+    A mean over B examples has
+    :math:`\E \norm{g_B}^2 = \norm{g}^2 + \operatorname{tr}\Sigma / B`; two batch sizes b < B give
+    two equations for the two unknowns:
 
-    .. math:: |G|^2 \approx \frac{B |G_B|^2 - b |G_b|^2}{B - b}, \qquad
-        \operatorname{tr}\Sigma \approx \frac{|G_b|^2 - |G_B|^2}{1/b - 1/B}.
+    .. math:: \norm{g}^2 \approx \frac{B \norm{g_B}^2 - b \norm{g_b}^2}{B - b}, \qquad
+        \operatorname{tr}\Sigma \approx \frac{\norm{g_b}^2 - \norm{g_B}^2}{1/b - 1/B}.
 
     Parameters
     ----------
@@ -234,6 +239,8 @@ def gradient_noise_scale(
 
     Notes
     -----
+    Implements :eq:`eq-noise-estimates`.
+
     Both estimates are unbiased if examples are drawn independently; their ratio is not, so average
     many norms before dividing. That the ratio is a useful batch size supposes a Hessian near a
     multiple of the identity, and plain gradient descent.
@@ -287,6 +294,8 @@ def critical_batch_tokens(loss: float, *, scale: float = 2e8, exponent: float = 
 
     Notes
     -----
+    Implements :eq:`eq-critical-batch`.
+
     A fit to models trained on one corpus with one tokenizer; the constants are theirs. Their text
     rounds the scale to 2e8; a table of theirs gives 2.1e8.
 
@@ -337,6 +346,8 @@ def linear_rate(rate: float, *, batch: float, base: float) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-linear-rate`.
+
     One step at B then moves as far as B/B₀ small steps do whose gradients hardly differ: a rule for
     plain gradient descent well below the critical batch size.
 
@@ -378,6 +389,8 @@ def square_root_rate(rate: float, *, batch: float, base: float) -> float:
 
     Notes
     -----
+    Implements :eq:`eq-root-rate`.
+
     The noise of a step has variance η² tr Σ / B: this rule keeps it. For Adam, whose steps have a
     size of their own, it keeps the variance that a given number of examples adds up to.
 
@@ -417,6 +430,8 @@ def accumulate(parts: Sequence[tuple[float, Tree, int]]) -> tuple[float, Tree]:
 
     Notes
     -----
+    Implements :eq:`eq-token-weighted`.
+
     The plain mean of the parts' means is another number wherever the parts differ in length: it
     counts a token of a short part more than one of a long part.
 

@@ -72,6 +72,8 @@ def naive_sum(x: ArrayLike, format: FloatFormat) -> Doubles:
 
     Notes
     -----
+    Implements :eq:`eq-naive-sum`.
+
     The first term passes through n − 1 additions. Once a sum is so large that a term is less than
     half the gap to the next number, adding it changes nothing: the sum stagnates.
 
@@ -112,6 +114,8 @@ def pairwise_sum(x: ArrayLike, format: FloatFormat) -> Doubles:
 
     Notes
     -----
+    Implements :eq:`eq-pairwise-sum`.
+
     Every term passes through at most :math:`\lceil \log_2 n \rceil` additions, and all additions
     of a level can be done at once.
 
@@ -156,6 +160,8 @@ def kahan_sum(x: ArrayLike, format: FloatFormat) -> Doubles:
 
     Notes
     -----
+    Implements :eq:`eq-kahan-sum`.
+
     To first order in u the error is at most :math:`2u \sum_i \abs{x_i}`, whatever n. The carry is
     exact as long as no term is larger than the sum so far; `compensated_sum` does not need that.
     Weights kept in 16 bits are updated in this way where no copy in 32 bits is held: the carry is
@@ -209,6 +215,8 @@ def compensated_sum(x: ArrayLike, format: FloatFormat) -> Doubles:
 
     Notes
     -----
+    Implements :eq:`eq-compensated-sum`.
+
     Sum and losses together hold the exact sum at every step; only the losses, a factor u smaller,
     are added with errors. While n is well below 1/u, the result is about as good as one computed
     in twice the precision and rounded once; beyond, the losses stagnate as a naive sum does.
@@ -258,6 +266,10 @@ def naive_sum_bound(x: ArrayLike, format: FloatFormat) -> Doubles:
     ValueError
         If there is no term, or one is not a number of the format.
 
+    Notes
+    -----
+    Implements :eq:`eq-naive-bound`.
+
     References
     ----------
     N. J. Higham (1993), The Accuracy of Floating Point Summation.
@@ -293,6 +305,10 @@ def pairwise_sum_bound(x: ArrayLike, format: FloatFormat) -> Doubles:
     ------
     ValueError
         If there is no term, or one is not a number of the format.
+
+    Notes
+    -----
+    Implements :eq:`eq-pairwise-bound`.
 
     References
     ----------
@@ -334,6 +350,8 @@ def compensated_sum_bound(x: ArrayLike, format: FloatFormat) -> Doubles:
 
     Notes
     -----
+    Implements :eq:`eq-compensated-bound`.
+
     The losses are at most :math:`\gamma_{n-1} \sum_i \abs{x_i}` together, and adding them loses
     at most :math:`\gamma_{n-2}` of that.
 

@@ -77,23 +77,23 @@ def activation_bytes(
 ) -> float:
     r"""Size of what a layer keeps for the backward pass, on each tensor parallel device.
 
-    .. math:: sbh \left( 34 + \frac{5as}{h} \right) \text{ on one device}, \qquad
-        sbh \left( 10 + \frac{24}{t} + \frac{5as}{ht} \right) \text{ on each of } t.
+    .. math:: TBC \left( 34 + \frac{5HT}{C} \right) \text{ on one device}, \qquad
+        TBC \left( 10 + \frac{24}{p} + \frac{5HT}{Cp} \right) \text{ on each of } p.
 
     Parameters
     ----------
     stored : sequence of StoredTensor
         What is kept: `STORED`, or what is left of it when the rest is computed again.
     n_tokens : int
-        Length of a sequence, s.
+        Length of a sequence, T.
     batch : int
-        Sequences in a micro-batch, b.
+        Sequences in a micro-batch, B.
     width : int
-        Model width, h.
+        Model width, C.
     n_heads : int
-        Number of heads, a.
+        Number of heads, H.
     n_devices : int
-        Tensor parallel devices, t.
+        Tensor parallel devices, p.
 
     Returns
     -------
@@ -107,8 +107,10 @@ def activation_bytes(
 
     Notes
     -----
+    Implements :eq:`eq-activation-bytes`.
+
     Cutting also the tokens where the matrices are not cut (Megatron's sequence parallel) divides
-    everything by t. Means and variances of norms, a number a token, are left out.
+    everything by p. Means and variances of norms, a number a token, are left out.
 
     References
     ----------
@@ -136,16 +138,16 @@ def activation_bytes(
 def score_share(*, n_tokens: int, width: int, n_heads: int) -> float:
     r"""Share of the stored bytes that grow with the square of the length, :math:`x/(34+x)`.
 
-    Here :math:`x = 5as/h`. It is what selective recomputation saves.
+    Here :math:`x = 5HT/C`. It is what selective recomputation saves.
 
     Parameters
     ----------
     n_tokens : int
-        Length of a sequence, s.
+        Length of a sequence, T.
     width : int
-        Model width, h.
+        Model width, C.
     n_heads : int
-        Number of heads, a.
+        Number of heads, H.
 
     Returns
     -------
@@ -156,6 +158,10 @@ def score_share(*, n_tokens: int, width: int, n_heads: int) -> float:
     ------
     ValueError
         If a size is not positive.
+
+    Notes
+    -----
+    Implements :eq:`eq-score-share`.
 
     References
     ----------
@@ -173,14 +179,14 @@ def score_share(*, n_tokens: int, width: int, n_heads: int) -> float:
 
 
 def selective_recomputation_overhead(*, n_tokens: int, width: int) -> float:
-    r"""Extra work for computing scores and weighted values twice, :math:`s/(18h + 3s)`.
+    r"""Extra work for computing scores and weighted values twice, :math:`T/(18C + 3T)`.
 
     Parameters
     ----------
     n_tokens : int
-        Length of a sequence, s.
+        Length of a sequence, T.
     width : int
-        Model width, h.
+        Model width, C.
 
     Returns
     -------
@@ -195,10 +201,12 @@ def selective_recomputation_overhead(*, n_tokens: int, width: int) -> float:
 
     Notes
     -----
-    For each token, the matrices take :math:`24h^2` FLOP forward and these two products
-    :math:`4sh`; a step takes three times both. Korthikanti et al. print 2.7 % for GPT-3 and 1.6 %
+    Implements :eq:`eq-selective-overhead`.
+
+    For each token, the matrices take :math:`24C^2` FLOP forward and these two products
+    :math:`4TC`; a step takes three times both. Korthikanti et al. print 2.7 % for GPT-3 and 1.6 %
     for MT-NLG, three times as much as this, which is the share of the two products in the whole
-    step, forward and backward: :math:`s/(6h + s)`.
+    step, forward and backward: :math:`T/(6C + T)`.
 
     References
     ----------

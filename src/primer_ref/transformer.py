@@ -405,6 +405,8 @@ def document_mask(documents: ArrayLike) -> NDArray[np.float64]:
 
     Notes
     -----
+    Implements :eq:`eq-document-mask`.
+
     Scores of rotary positions depend on distances alone, so that a document packed behind others
     under this mask gets the logits that it gets by itself.
 

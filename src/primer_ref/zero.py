@@ -1,7 +1,7 @@
 r"""ZeRO: what data parallel devices all hold is cut over them, and the step stays the same.
 
 Training in mixed precision with Adam keeps, of each parameter, a weight and a gradient in 16 bits
-and K bytes of state: a master copy and two averages, 12 bytes. Adam works entry by entry, so each
+and k bytes of state: a master copy and two averages, 12 bytes. Adam works entry by entry, so each
 device can do its part of the entries by itself; only the sum of the gradients and the new weights
 have to be exchanged, and an all-reduce is made of just these two exchanges.
 """
@@ -31,21 +31,21 @@ def zero_bytes(
 ) -> float:
     r"""Size of weights, gradients and state on each device, in the stages of ZeRO.
 
-    .. math:: (2 + 2 + K)P, \quad 4P + \frac{KP}{N}, \quad 2P + \frac{(2 + K)P}{N}, \quad
-        \frac{(4 + K)P}{N}
+    .. math:: (4 + k)N, \quad 4N + \frac{kN}{p}, \quad 2N + \frac{(2 + k)N}{p}, \quad
+        \frac{(4 + k)N}{p}
 
-    in the stages 0 to 3, for P parameters on N devices.
+    in the stages 0 to 3, for N parameters on p devices.
 
     Parameters
     ----------
     n_parameters : float
-        Number of parameters, P.
+        Number of parameters, N.
     n_devices : int
-        Data parallel devices, N.
+        Data parallel devices, p.
     stage : int
         0: every device holds all. 1: the state is cut. 2: gradients too. 3: weights too.
     state_bytes : float
-        Bytes of state a parameter, K: 12 for Adam with a master copy, all in 32 bits.
+        Bytes of state a parameter, k: 12 for Adam with a master copy, all in 32 bits.
 
     Returns
     -------
@@ -56,6 +56,10 @@ def zero_bytes(
     ------
     ValueError
         If a number is not positive, or the stage is not 0, 1, 2 or 3.
+
+    Notes
+    -----
+    Implements :eq:`eq-zero-bytes`.
 
     References
     ----------
