@@ -190,8 +190,8 @@ def checkpoints() -> Figure:
 
         label = f"{case['devices']:,} devices, {case['checkpoint']:.0f} s"
         color = style.COLORS[i]
-        lines = {"color": color, "linestyle": style.DASHES[i]}
-        ax.plot(t, [share(interval) for interval in t], label=label, **lines)
+        shares = [share(interval) for interval in t]
+        ax.plot(t, shares, label=label, color=color, linestyle=style.DASHES[i])
         ax.plot(
             case["interval"],
             [row["value"] for row in case["goodput"]],
