@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from primer_ref.optim import adam, first_moments
 from primer_ref.schedules import (
     NoiseScale,
     accumulate,
@@ -126,6 +127,29 @@ def test_the_noise_scale_is_where_noise_and_signal_are_even() -> None:
             _ = NoiseScale(signal=signal, noise=1.0).batch
 
 
+@pytest.mark.equation("eq-step-gain")
+@pytest.mark.equation("eq-best-gain")
+@pytest.mark.equation("eq-steps-examples")
+def test_the_best_step_of_a_quadratic_and_its_gain_follow_the_noise_scale() -> None:
+    rng = np.random.default_rng(3)
+    pool, root = rng.normal(size=(4, 3)) + 1, rng.normal(size=(3, 3))
+    hessian, g = root @ root.T, pool.mean(axis=0)
+    covariance = np.cov(pool, rowvar=False, bias=True)
+    scale = np.trace(hessian @ covariance) / (g @ hessian @ g)
+    gain_of_all = (g @ g) ** 2 / (g @ hessian @ g) / 2
+    for n in (1, 2, 3):
+        # Every batch of n drawn with replacement, all equally likely.
+        batches = np.array([np.mean(rows, axis=0) for rows in product(pool, repeat=n)])
+        bend = np.mean(np.sum(batches @ hessian * batches, axis=1))
+        assert bend == pytest.approx(g @ hessian @ g + np.trace(hessian @ covariance) / n)
+        rate = np.mean(batches @ g) / bend  # where -rate g·g_B + rate² bend / 2 is least
+        assert rate == pytest.approx((g @ g) / (g @ hessian @ g) / (1 + scale / n))
+        gain = rate * (g @ g) - rate**2 * bend / 2
+        assert gain == pytest.approx(gain_of_all / (1 + scale / n))
+        steps = gain_of_all / gain  # for the gain of one step with unlimited batches
+        assert (steps - 1) * (steps * n / scale - 1) == pytest.approx(1)
+
+
 @pytest.mark.equation("eq-critical-batch")
 def test_the_critical_batch_grows_as_published() -> None:
     # Kaplan et al. 2020: 2·10⁸ tokens at one nat, about doubling for every 13 % less loss.
@@ -151,6 +175,27 @@ def test_one_large_step_is_as_far_as_many_small_ones_and_as_noisy_as_one() -> No
     assert there == pytest.approx(rate)
 
 
+@pytest.mark.equation("eq-root-rate")
+def test_adam_drifts_and_spreads_alike_over_given_examples_by_the_square_root_rule() -> None:
+    rng = np.random.default_rng(9)
+
+    def drift(batch: int, rate: float) -> tuple[float, float]:
+        x, state = np.zeros(500), first_moments(np.zeros(500))
+        for _ in range(64_000 // batch):
+            seen = -0.02 + rng.standard_normal(500) / np.sqrt(batch)
+            x, state = adam(
+                x, seen, state, rate=rate, beta1=1 - batch / 320, beta2=1 - batch / 3200
+            )
+        return float(x.mean()), float(x.std())
+
+    small = drift(32, 1e-3)
+    root = drift(128, square_root_rate(1e-3, batch=128, base=32))
+    line = drift(128, linear_rate(1e-3, batch=128, base=32))
+    np.testing.assert_allclose(root, small, rtol=0.15)
+    assert line[0] > 1.6 * small[0] > 0
+    assert line[1] > 1.6 * small[1]
+
+
 @pytest.mark.equation("eq-token-weighted")
 @given(seeds)
 def test_parts_weighted_by_tokens_are_the_whole_batch(seed: int) -> None:
@@ -170,10 +215,13 @@ def test_parts_weighted_by_tokens_are_the_whole_batch(seed: int) -> None:
 
 
 @pytest.mark.equation("eq-mean-of-means")
-def test_the_mean_of_means_is_another_number() -> None:
-    loss, _ = accumulate([(0.0, 0.0, 9), (10.0, 0.0, 1)])
-    assert loss == 1.0
-    assert np.mean([0.0, 10.0]) == 5.0
+@given(seeds)
+def test_the_mean_of_means_is_off_by_the_covariance_of_length_and_gradient(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, g = rng.integers(1, 50, size=6), rng.normal(size=(6, 3))
+    _, whole = accumulate([(0.0, part, int(count)) for part, count in zip(g, n, strict=True)])
+    covariance = np.cov(np.column_stack([n, g]), rowvar=False, bias=True)[0, 1:]
+    np.testing.assert_allclose(g.mean(axis=0) - whole, -covariance / n.mean(), atol=1e-12)
 
 
 def test_accumulation_keeps_single_precision() -> None:

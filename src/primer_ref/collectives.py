@@ -246,7 +246,8 @@ def all_reduce(values: Sequence[Floats]) -> Transfer:
     -----
     Implements :eq:`eq-ring-bytes`.
 
-    Less than twice the array is sent, however many devices there are; no algorithm sends less.
+    Less than twice the array is sent, however many devices there are. No scheme sends less whose
+    messages each go to one device and carry one entry's number.
 
     References
     ----------

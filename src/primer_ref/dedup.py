@@ -274,7 +274,7 @@ def band_curve(similarity: ArrayLike, *, bands: int, rows: int) -> Floats:
     Returns
     -------
     ndarray, shape (...)
-        Probabilities: an S-curve, steepest near :math:`(1/b)^{1/r}`.
+        Probabilities: an S-curve, steepest near :math:`(1/b)^{1/r}` for more than a few rows.
 
     Raises
     ------
