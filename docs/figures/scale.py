@@ -140,7 +140,7 @@ def sums() -> Figure:
         shown = np.isfinite(found)
         ax.plot(sizes[shown], np.array(found)[shown], "-", color=style.COLORS[i], linewidth=0.8)
     ax.annotate("bound, naive", (30, 0.2), ha="right", size=10)
-    ax.annotate("bound, pairwise", (60, 0.028), ha="left", size=10)
+    ax.annotate("bound, pairwise", (24, 0.038), ha="left", size=10)
     ax.set(xscale="log", yscale="log", xlabel="terms", ylabel="relative error", ylim=(6e-4, 2))
     fig.legend(loc="outside lower center", ncols=4, columnspacing=1.0)
     return fig
