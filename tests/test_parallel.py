@@ -12,7 +12,8 @@ from primer_ref.activations import gelu, gelu_derivative, relu, relu_derivative
 from primer_ref.attention import causal_mask, scaled_dot_product_attention
 from primer_ref.autodiff import grad
 from primer_ref.blocks import mlp
-from primer_ref.collectives import split
+from primer_ref.collectives import shift, split
+from primer_ref.functional import logsumexp
 from primer_ref.heads import multi_head_attention
 from primer_ref.numerics import FP64
 from primer_ref.parallel import (
@@ -190,3 +191,50 @@ def test_gradients_pass_through_ring_attention() -> None:
 
     for ours, theirs in zip(grad(ring)((q, k, v)), grad(dense)((q, k, v)), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+@pytest.mark.equation("eq-ring-backward")
+@given(seeds, st.integers(1, 5))
+def test_gradients_of_keys_and_values_travel_with_them(seed: int, p: int) -> None:
+    q, k, v, d = normal(seed, (7, 3), (7, 3), (7, 4), (7, 4))
+    mask, width = causal_mask(7), 3**0.5
+    out = scaled_dot_product_attention(q, k, v, mask)
+    queries, keys, values, outs, slopes = (split(x, p) for x in (q, k, v, out, d))
+    normalizers = split(logsumexp(q @ k.T / width + mask), p)
+    masks = [split(rows, p, axis=1) for rows in split(mask, p)]
+    sent: list[int] = []
+
+    def terms(i: int, j: int, key: F, value: F) -> tuple[F, F, F]:
+        weights = np.exp(queries[i] @ key.T / width + masks[i][j] - normalizers[i][:, None])
+        inner = slopes[i] @ value.T - np.sum(slopes[i] * outs[i], axis=1, keepdims=True)
+        d_scores = weights * inner
+        return d_scores @ key / width, d_scores.T @ queries[i] / width, weights.T @ slopes[i]
+
+    def send(blocks: list[F]) -> list[F]:
+        moved = shift(blocks)
+        sent.append(sum(moved.bytes_sent))
+        return moved.values
+
+    at_home = [terms(i, i, keys[i], values[i]) for i in range(p)]
+    d_q = [term[0] for term in at_home]
+    d_k, d_v = [0 * x for x in keys], [0 * x for x in values]
+    for turn in range(1, p):
+        keys, values = send(keys), send(values)
+        d_k, d_v = (
+            (send(d_k), send(d_v)) if turn > 1 else ([0 * x for x in keys], [0 * x for x in values])
+        )
+        for i in range(p):
+            more = terms(i, (i - turn) % p, keys[i], values[i])
+            d_q[i], d_k[i], d_v[i] = d_q[i] + more[0], d_k[i] + more[1], d_v[i] + more[2]
+    if p > 1:
+        d_k, d_v = send(d_k), send(d_v)
+    d_k = [x + term[1] for x, term in zip(d_k, at_home, strict=True)]
+    d_v = [x + term[2] for x, term in zip(d_v, at_home, strict=True)]
+
+    def dense(inputs: tuple[F, F, F]) -> Any:
+        return np.sum(scaled_dot_product_attention(*inputs, mask) * d)
+
+    for ours, theirs in zip((d_q, d_k, d_v), grad(dense)((q, k, v)), strict=True):
+        np.testing.assert_allclose(np.concatenate(ours), theirs, atol=1e-11)
+    # Twice the bytes of the way forward.
+    assert sum(sent) == 2 * (p - 1) * (k.nbytes + v.nbytes)
