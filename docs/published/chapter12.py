@@ -1,4 +1,4 @@
-"""Chapter 12: cut distributions, drafts, translations, summaries, marks and votes."""
+"""Chapter 12: cut distributions, drafts, translations, summaries and votes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from primer_ref.metrics import bleu, modified_precision, tokenize_13a
 from primer_ref.rouge import rouge_l, rouge_n, rouge_s, tokenize_rouge
 from primer_ref.selection import beam_search, majority_accuracy
 from primer_ref.speculative import acceptance_rate, operations_factor, residual, speedup
-from primer_ref.watermark import p_value, z_score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,12 +128,6 @@ def beams() -> dict[str, ArrayLike]:
     }
 
 
-def sixteen_green() -> dict[str, ArrayLike]:
-    """Standardize 16 green tokens of 16 at a share of a half."""
-    z = z_score(16, 16, fraction=0.5)
-    return {"z": z, "p-value": p_value(z)}
-
-
 OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch12-top-p": nuclei,
     "ch12-no-repeat-ngram": bans,
@@ -145,7 +138,6 @@ OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch12-rouge-torchmetrics": names,
     "ch12-rouge-lin": gunman,
     "ch12-beam-hf": beams,
-    "ch12-watermark-z": sixteen_green,
     "ch12-majority-vote": lambda: {
         f"{n} votes": majority_accuracy(0.6, n=n) for n in (1, 5, 21, 101)
     },

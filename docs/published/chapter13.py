@@ -1,4 +1,4 @@
-"""Chapter 13: energy and carbon of training runs, error rates, and noise that hides a person."""
+"""Chapter 13: energy and carbon, error rates, noise that hides a person, and a watermark."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from primer_ref.energy import energy_kwh, location_based_carbon, market_based_carbon
 from primer_ref.fairness import confusion_rates
 from primer_ref.privacy import gaussian_mechanism_sigma
+from primer_ref.watermark import p_value, z_score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +107,12 @@ def compas() -> dict[str, ArrayLike]:
     return found
 
 
+def sixteen_green() -> dict[str, ArrayLike]:
+    """Standardize 16 green tokens of 16 at a share of a half."""
+    z = z_score(16, 16, fraction=0.5)
+    return {"z": z, "p-value": p_value(z)}
+
+
 OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch13-patterson-energy": patterson_energy,
     "ch13-patterson-co2": patterson_carbon,
@@ -114,5 +121,6 @@ OURS: dict[str, Callable[[], dict[str, ArrayLike]]] = {
     "ch13-llama2": llama2,
     "ch13-llama31": llama31,
     "ch13-compas": compas,
+    "ch13-watermark-z": sixteen_green,
     "ch13-gaussian-mechanism": lambda: {"multiplier": gaussian_mechanism_sigma(1.0, 1e-5)},
 }
