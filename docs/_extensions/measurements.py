@@ -114,8 +114,10 @@ class Measured(SphinxRole):
             value = find(self.env, f"{name}:{path}")
             if not isinstance(value, (str, int, float)):
                 raise ValueError(f"a value in a sentence must be a number or a text, no {path!r}")
-            text = format(value * float(factor) if factor else value, spec)
-        except (LookupError, TypeError, ValueError) as error:
+            if factor:
+                value = float(value) * float(factor)
+            text = format(value, spec)
+        except (LookupError, ValueError) as error:
             logger.warning(
                 "%s: %s", self.text, error, location=self.get_location(), type="measurements"
             )

@@ -113,7 +113,7 @@ def test_prints_a_number_and_links_to_its_entry(build: Build, place: str, shown:
         ("sizes:rows:.1f", "must be a number or a text"),
         ("sizes:rows[0].name:.1f", "Unknown format code"),
         ("sizes:rows[0].size:.1f:ten", "could not convert string to float"),
-        ("sizes:rows[0].name::2", "can't multiply"),
+        ("sizes:rows[0].name::2", "could not convert string to float"),
     ],
 )
 def test_warns_of_a_wrong_place_where_it_stands(build: Build, place: str, message: str) -> None:
