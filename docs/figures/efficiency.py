@@ -128,13 +128,14 @@ def machine() -> Figure:
                 fontsize=9,
             )
     ax.axvline(measured["ridge"], color=style.INK, linewidth=1, linestyle=":")
-    ax.annotate("ridge", (measured["ridge"] * 1.06, 2.6), fontsize=9)
+    lowest, highest = measured["decode"][0]["flops_per_second"] / 2e9, measured["peak"] / 1e9
+    ax.annotate("ridge", (measured["ridge"] * 1.06, lowest * 1.3), fontsize=9)
     ax.set(
         xscale="log",
         yscale="log",
         xlabel="intensity (FLOP a byte)",
         ylabel="GFLOP/s",
-        ylim=(2, 250),
+        ylim=(lowest, 2 * highest),
     )
     ax.legend(loc="upper left", fontsize=9)
     return fig
