@@ -88,6 +88,23 @@ def test_murphys_parts_of_a_known_table() -> None:
     assert found == pytest.approx((0.0066666667, 0.0622222222, 0.2455555556))
 
 
+@pytest.mark.equation("eq-brier-bins")
+@given(seeds, st.integers(1, 8))
+def test_binned_parts_miss_what_varies_within_bins(seed: int, n_bins: int) -> None:
+    rng = np.random.default_rng(seed)
+    p = np.sort(rng.random(50))
+    y = (rng.random(50) < p).astype(float)
+    bins = equal_mass_bins(p, y, n_bins=n_bins)
+    parts = brier_decomposition(np.repeat(bins.confidence, bins.counts), y)
+    edges = np.cumsum(bins.counts)[:-1]
+    rest = 0.0
+    for own, came in zip(np.split(p, edges), np.split(y, edges), strict=True):
+        covariance = np.cov(own, came, ddof=0)
+        rest += len(own) / 50 * (covariance[0, 0] - 2 * covariance[0, 1])
+    total = parts.reliability - parts.resolution + parts.uncertainty
+    assert np.mean((p - y) ** 2) == pytest.approx(total + rest)
+
+
 @pytest.mark.equation("eq-calibration-error")
 def test_errors_recompute_published_examples() -> None:
     # The documentation of torchmetrics: BinaryCalibrationError and MulticlassCalibrationError.
@@ -170,6 +187,26 @@ def test_temperature_is_the_likeliest(seed: int, true: float) -> None:
 
     best = optimize.minimize_scalar(loss, bounds=(-5, 5), method="bounded")
     assert fit_temperature(z, y) == pytest.approx(math.exp(-best.x), rel=1e-3)
+
+
+@pytest.mark.equation("eq-temperature-slope")
+@given(seeds, st.floats(0.3, 3))
+def test_slope_and_curvature_are_a_mean_and_a_variance(seed: int, beta: float) -> None:
+    """Finite differences of the loss; and at the fitted temperature the slope vanishes."""
+    rng, h = np.random.default_rng(seed), 1e-3
+    z = rng.normal(size=(300, 5)) * 2
+    y = np.argmax(z + rng.gumbel(size=z.shape), axis=1)
+    own = z[np.arange(300), y]
+    below, here, above = (
+        log_score(special.softmax(b * z, axis=1), y) for b in (beta - h, beta, beta + h)
+    )
+    p = special.softmax(beta * z, axis=1)
+    mean = np.sum(p * z, axis=1)
+    variance = np.sum(p * (z - mean[:, None]) ** 2, axis=1)
+    assert (above - below) / (2 * h) == pytest.approx(np.mean(mean - own), abs=1e-4)
+    assert (above - 2 * here + below) / h**2 == pytest.approx(np.mean(variance), abs=1e-3)
+    fitted = special.softmax(z / fit_temperature(z, y), axis=1)
+    assert np.mean(np.sum(fitted * z, axis=1)) == pytest.approx(np.mean(own), abs=1e-6)
 
 
 def test_temperature_is_recovered_and_keeps_every_answer() -> None:

@@ -182,6 +182,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     assert abs(np.mean(covered) - 0.8) < 0.03
 
 
+@pytest.mark.equation("eq-elo-ascent")
 @given(st.floats(-500, 3500), st.floats(-500, 3500), st.sampled_from([0, 0.5, 1]))
 def test_elo_is_an_online_gradient_of_the_same_likelihood(a: float, b: float, score: float) -> None:
     expected = 1 / (1 + 10 ** ((b - a) / 400))
