@@ -191,6 +191,7 @@ def test_repetition_penalty_is_a_power_of_probabilities_but_sees_the_shift_of_lo
     p, seen = law(5), np.arange(7) < 3
     penalized = repetition_penalty(np.log(p), [0, 1, 1, 2], penalty=1.5)
     np.testing.assert_allclose(np.exp(penalized), np.where(seen, p**1.5, p))
+    assert repetition_penalty([3, -3, 5], [0, 1], penalty=2).tolist() == [1.5, -6, 5]
     one, other = (
         softmax(repetition_penalty(np.log(p) + shift, [0, 1, 2], penalty=1.5)) for shift in (0, 9)
     )

@@ -18,8 +18,8 @@ and m the masked one. Result::
                     ``<|im_end|>``: list, one entry a question
         question, expected  the color that is right
         paths           number of ways to spell the colors
-        valid, kl       as above
-        distance        total variation distance between c and m, over the paths
+        valid           as above
+        kl, distance    divergence, as above, and total variation distance, over the paths
         words           the colors; conditional and masked, their probabilities
         first_conditional, first_masked     the law of the first token: text and probability of the
                         four most probable
