@@ -29,6 +29,7 @@ ROWS = [
     row("activations.gelu", "torch.nn.functional.gelu", 4.4e-16),
     row("activations.relu", "torch.relu", 0.0, 0.0),
     *(row("autodiff.vjp", f"torch.op{i}", i * 1e-13, 1e-12) for i in range(6)),
+    *(row("heads.attend", f"torch.op{i}", i * 1e-7, 10.0 ** (-9 + i)) for i in (3, 2, 1, 0)),
     row("norms.rms_norm", "torch.rms_norm", 1e-16),
 ]
 
@@ -66,8 +67,8 @@ def cells(page: str) -> list[list[str]]:
 
 
 def test_rows_of_the_modules_with_their_largest_difference(build: Build) -> None:
-    page, _ = build("```{oracle-table} activations autodiff\n```")
-    gelu, relu, vjp = cells(page)
+    page, _ = build("```{oracle-table} activations autodiff heads\n```")
+    gelu, relu, vjp, attend = cells(page)
     assert gelu == [
         "activations.gelu, eq-gelu",
         "torch.nn.functional.gelu, torch 2.13.0",
@@ -76,6 +77,8 @@ def test_rows_of_the_modules_with_their_largest_difference(build: Build) -> None
     assert relu[2] == "0, 0"
     assert vjp[1] == "torch.op0, torch.op1, torch.op2, and 3 more, torch 2.13.0"
     assert vjp[2] == "5e−13, 1e−12"
+    assert attend[1] == "torch.op3, torch.op2, torch.op1, torch.op0, torch 2.13.0"
+    assert attend[2] == "3e−7, 1e−6"
 
 
 def test_warns_of_a_module_without_a_comparison(build: Build) -> None:

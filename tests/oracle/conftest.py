@@ -23,7 +23,7 @@ Compare = Callable[[Callable[..., Any], str, ArrayLike, ArrayLike, float], None]
 
 @pytest.fixture(scope="session")
 def rows() -> Iterator[dict[tuple[str, str], dict[str, Any]]]:
-    """Collect the comparisons of a run; those of a run without failures are stored."""
+    """Collect the comparisons of a run; those that pass replace the stored ones."""
     collected: dict[tuple[str, str], dict[str, Any]] = {}
     yield collected
     stored = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else []
