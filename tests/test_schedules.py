@@ -175,6 +175,21 @@ def test_one_large_step_is_as_far_as_many_small_ones_and_as_noisy_as_one() -> No
     assert there == pytest.approx(rate)
 
 
+@pytest.mark.equation("eq-linear-rate")
+def test_descent_drifts_and_spreads_alike_over_given_examples_by_the_linear_rule() -> None:
+    rng = np.random.default_rng(9)
+
+    def moved(batch: int, rate: float) -> tuple[float, float]:
+        steps = 960 // batch
+        seen = 0.5 + rng.standard_normal((4000, steps, batch)).mean(axis=2)
+        there = -rate * seen.sum(axis=1)
+        return float(there.mean()), float(there.std())
+
+    small = moved(8, 1e-2)
+    assert moved(32, linear_rate(1e-2, batch=32, base=8)) == pytest.approx(small, rel=0.1)
+    assert moved(32, square_root_rate(1e-2, batch=32, base=8)) != pytest.approx(small, rel=0.1)
+
+
 @pytest.mark.equation("eq-root-rate")
 def test_adam_drifts_and_spreads_alike_over_given_examples_by_the_square_root_rule() -> None:
     rng = np.random.default_rng(9)

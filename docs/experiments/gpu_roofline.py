@@ -2,9 +2,9 @@
 
 Products of a few or many rows with one large matrix pass from the slope of the roof to its flat
 part. Under it lie steps of writing, for models of the sizes of SmolLM2 135M and Llama 3 8B with
-random weights in bfloat16 (values do not change how long a step takes). A step is timed as Python
-calls it, and as a graph that is recorded once and replayed. Operations and bytes are counted by
-`primer_ref`. Needs an NVIDIA GPU: ``nox -s gpu``. Result:
+random weights in bfloat16 (neither operations nor bytes depend on the values). A step is timed as
+Python calls it, and as a graph that is recorded once and replayed. Operations and bytes are counted
+by `primer_ref`. Needs an NVIDIA GPU: ``nox -s gpu``. Result:
 
 - ``sizes``: the matrix, rows and columns.
 - ``products``: for each kind of number (``tf32`` are float32 numbers that the multipliers round to
