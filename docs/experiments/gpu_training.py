@@ -19,10 +19,9 @@ Result:
   gradients, and ``flops_per_second`` of both, with three forward passes counted, whatever is
   computed again; ``longer``: the time of ``selective`` over ``dense``, and of ``full`` over
   ``fused``; ``repeats``: for every matrix, whether the product of most rows gave the same bits
-  again;
-  ``changed``: for every matrix and batch, the share of a row's results that differ from those of
-  the row alone; ``furthest``: for every matrix, the largest such difference over the largest
-  result; ``distinct``: how many different results the sums had.
+  again; ``changed``: for every matrix and batch, the share of a row's results that differ from
+  those of the row alone; ``furthest``: for every matrix, the largest such difference over the
+  largest result; ``distinct``: how many different results the sums had.
 """
 
 from __future__ import annotations
