@@ -22,11 +22,11 @@ times that. Result:
   and on average.
 - ``reward_error``: largest error of the rewards fitted to exact preferences, up to a constant.
 - ``finite``: preferences sampled, ``pairs`` a prompt (a list), ``draws`` sets each, at ``beta``.
-  Each pair of answers also has ``prior`` virtual wins either way, without which the maximum need
-  not exist. Of the Gibbs policy of the fitted rewards, where both roads end: ``reward``,
+  Each pair of answers also has ``prior`` virtual wins either way, without which a unique maximum
+  need not exist. Of the Gibbs policy of the fitted rewards, where both roads end: ``reward``,
   ``divergence``, ``to_gibbs``, lists by pairs of [mean, low, high], an interval of 95 % over the
   sets; ``slope`` of log to_gibbs on log pairs over the last two; ``without_maximum``, by pairs, the
-  share of prompts and sets in which the sampled wins alone have no maximum.
+  share of prompts and sets in which the sampled wins alone have no unique maximum.
 - ``trained``: for the first set of each number of ``pairs``, PPO on the fitted rewards and DPO on
   the wins, both with the prior: KL(π ‖ ·) from the Gibbs policy of the fitted rewards
   (``ppo_to_limit``, ``dpo_to_limit``) and of one from the other (``ppo_to_dpo``).
