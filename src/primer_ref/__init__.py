@@ -5,4 +5,4 @@ The package has one flat module per concept; import the module you need::
     from primer_ref import attention, functional, information
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"
