@@ -7,18 +7,24 @@ from sphinx import addnodes
 
 
 def link(
-    here: str, role: str, target: str, content: nodes.Element, *, explicit: bool = True
+    here: str,
+    role: str,
+    target: str,
+    content: nodes.Element,
+    *,
+    domain: str = "std",
+    explicit: bool = True,
 ) -> addnodes.pending_xref:
-    """Refer from the page ``here`` to a target of one of Sphinx's own roles; warn if it is missing.
+    """Refer from the page ``here`` to the target of a role; warn if it is missing.
 
-    ``content`` is what the reader sees, or, if it is not ``explicit``, what Sphinx replaces by the
-    title or number of the target.
+    The role is one of Sphinx's own, or of another ``domain``. ``content`` is what the reader sees,
+    or, if it is not ``explicit``, what Sphinx replaces by the title or number of the target.
     """
     return addnodes.pending_xref(
         "",
         content,
         refdoc=here,
-        refdomain="std",
+        refdomain=domain,
         reftype=role,
         reftarget=target,
         refexplicit=explicit,

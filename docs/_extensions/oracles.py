@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from _extensions.equation_sources import find_implementations
+from _extensions.links import link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -78,10 +78,16 @@ class OracleTable(SphinxDirective):
 
     def cells(self, function: str, rows: list[Row]) -> Iterator[Iterable[nodes.Node]]:
         """Write the cells of a function: its name and equations, calls, the largest difference."""
-        text = function.partition(".")[2]
-        named: list[nodes.Node] = [self.xref("py", "obj", function, nodes.literal(text, text))]
+        here, text = self.env.docname, function.partition(".")[2]
+        named: list[nodes.Node] = [
+            link(here, "obj", function, nodes.literal(text, text), domain="py")
+        ]
         for label in equations_of(Path(self.env.srcdir).parent / "src" / "primer_ref")[function]:
-            named += [nodes.Text(", "), self.xref("math", "eq", label, nodes.literal("", label))]
+            number_of = nodes.literal("", label)
+            named += [
+                nodes.Text(", "),
+                link(here, "eq", label, number_of, domain="math", explicit=False),
+            ]
         yield named
         calls: list[nodes.Node] = []
         for row in rows[:NAMED] if len(rows) > NAMED + 1 else rows:
@@ -91,21 +97,6 @@ class OracleTable(SphinxDirective):
         yield [*calls, nodes.Text(f"{more}{versions}")]
         largest = max(rows, key=lambda row: (row["difference"], row["limit"]))
         yield [nodes.Text(f"{number(largest['difference'])}, {number(largest['limit'])}")]
-
-    def xref(
-        self, domain: str, role: str, target: str, text: nodes.Element
-    ) -> addnodes.pending_xref:
-        """Make a cross-reference, as a role would."""
-        return addnodes.pending_xref(
-            "",
-            text,
-            refdoc=self.env.docname,
-            refdomain=domain,
-            reftype=role,
-            reftarget=target,
-            refexplicit=domain == "py",
-            refwarn=True,
-        )
 
 
 def number(x: float) -> str:

@@ -31,19 +31,30 @@ DENSE_UNTIL = 2**14
 ERROR_AT = 2**11
 
 
+def later(q: Any) -> Any:
+    """Say which keys come after each query."""
+    return torch.ones(2 * [q.shape[-2]], dtype=torch.bool, device=q.device).triu_(1)
+
+
+def weights(q: Any, k: Any, hidden: Any | None) -> Any:
+    """Weigh the keys, those that are hidden with 0."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (H, N, N)
+    if hidden is not None:
+        scores = scores.masked_fill_(hidden, float("-inf"))
+    return torch.softmax(scores, -1)
+
+
 def dense(q: Any, k: Any, v: Any, *, causal: bool) -> Any:
     """Attend step by step."""
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (H, N, N)
-    if causal:
-        later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu_(1)
-        scores = scores.masked_fill_(later, float("-inf"))
-    return torch.softmax(scores, -1) @ v
+    return weights(q, k, later(q) if causal else None) @ v
 
 
-def fused(q: Any, k: Any, v: Any, *, causal: bool) -> Any:
+def fused(q: Any, k: Any, v: Any, *, causal: bool, dropout: float = 0.0) -> Any:
     """Attend in one kernel."""
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.FLASH_ATTENTION):
-        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        return torch.nn.functional.scaled_dot_product_attention(
+            q, k, v, is_causal=causal, dropout_p=dropout
+        )
 
 
 WAYS: dict[str, Callable[..., Any]] = {"dense": dense, "fused": fused}

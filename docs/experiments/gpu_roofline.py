@@ -33,7 +33,7 @@ from experiments.gpu import torch
 from primer_ref.accounting import causal_forward_flops
 from primer_ref.config import Config
 from primer_ref.parameters import MODELS
-from primer_ref.roofline import Device, ridge_point
+from primer_ref.roofline import Device, arithmetic_intensity, ridge_point
 from primer_ref.serving import decode_intensity
 
 NAME = "gpu_roofline"
@@ -49,7 +49,12 @@ RUNS = (("smollm2-135m", 64, 12), ("llama3-8b", 256, 10), ("llama3-8b", 1024, 8)
 def count(rows: int, n: int, m: int, width: int) -> dict[str, float]:
     """Count a product of (rows, n) with (n, m), of numbers of so many bytes."""
     flops, moved = 2 * rows * n * m, width * (rows * n + n * m + rows * m)
-    return {"rows": rows, "flops": flops, "bytes": moved, "intensity": flops / moved}
+    return {
+        "rows": rows,
+        "flops": flops,
+        "bytes": moved,
+        "intensity": arithmetic_intensity(flops, moved),
+    }
 
 
 def product_seconds(kind: str, rows: tuple[int, ...], n: int, m: int) -> list[float]:
@@ -163,7 +168,8 @@ def replay(run: Callable[[], object]) -> Callable[[], object]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         run()
-    return graph.replay  # type: ignore[no-any-return]
+    again: Callable[[], object] = graph.replay
+    return again
 
 
 def decode_seconds(

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments import gpu, record
+from experiments import gpu, gpu_attention, record
 from experiments.gpu import torch
 from primer_ref.training_memory import STORED, activation_bytes
 
@@ -47,23 +47,20 @@ def drop(x: Any) -> Any:
     return torch.nn.functional.dropout(x, DROPOUT)
 
 
-def weigh(q: Any, k: Any, v: Any, later: Any) -> Any:
+def attend_dense(q: Any, k: Any, v: Any, hidden: Any) -> Any:
     """Attend step by step, with dropout of the weights."""
-    scores = ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).masked_fill_(later, float("-inf"))
-    return drop(torch.softmax(scores, -1)) @ v
+    return drop(gpu_attention.weights(q, k, hidden)) @ v
 
 
 def attend(q: Any, k: Any, v: Any, way: str) -> Any:
     """Attend in one of the ways."""
     if way in ("fused", "full"):
-        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.FLASH_ATTENTION):
-            return torch.nn.functional.scaled_dot_product_attention(
-                q, k, v, is_causal=True, dropout_p=DROPOUT
-            )
-    later = torch.ones(2 * [q.shape[-2]], dtype=torch.bool, device=q.device).triu_(1)
+        return gpu_attention.fused(q, k, v, causal=True, dropout=DROPOUT)
+    hidden = gpu_attention.later(q)
     if way == "selective":
-        return torch.utils.checkpoint.checkpoint(weigh, q, k, v, later, use_reentrant=False)
-    return weigh(q, k, v, later)
+        again = torch.utils.checkpoint.checkpoint
+        return again(attend_dense, q, k, v, hidden, use_reentrant=False)
+    return attend_dense(q, k, v, hidden)
 
 
 def draw(width: int, kind: Any) -> list[Any]:

@@ -12,15 +12,13 @@ from primer_ref.reliability import success_probability, verified_success
 from primer_ref.selection import majority_accuracy, vote_bound
 from primer_ref.speculative import expected_tokens, speedup
 
-MARKERS = "osD^v"
-
 
 def samplers() -> Figure:
     """Draw how often the next token of a novel survives, against tokens kept and entropy."""
     fig, axes = style.figure(height=3.6, columns=2, sharey=True)
     measured = record.load("sampler_entropy")
     names = {"top_k": "top-k", "top_p": "top-p", "min_p": "min-p", "typical": "typical"}
-    for marker, (kind, label) in zip(MARKERS, names.items(), strict=False):
+    for marker, (kind, label) in zip(style.MARKERS, names.items(), strict=False):
         rows = [row for row in measured["maps"] if row["map"] == kind]
         share = [row["next_possible"] for row in rows]
         for ax, field in zip(axes[0], ("support", "entropy"), strict=True):
@@ -39,7 +37,7 @@ def loops() -> Figure:
     """Draw how the probability of leaving a loop falls with every copy."""
     fig, ax = style.one(height=3.2)
     found = [c for c in record.load("sampler_entropy")["continuations"] if c["leave"]]
-    for marker, text in zip(MARKERS, found, strict=False):
+    for marker, text in zip(style.MARKERS, found, strict=False):
         copies = np.arange(1, len(text["leave"]) + 1)
         ax.plot(copies, text["leave"], marker=marker, label=f"loop of {text['period']} tokens")
     ax.set(yscale="log", xlabel="copy of the loop", ylabel="leaving probability")
@@ -111,7 +109,12 @@ def speculation() -> Figure:
         line = [expected_tokens(alpha, gamma=int(g)) for g in gammas]
         (drawn,) = axes[0, 0].plot(gammas, line)
         axes[0, 0].plot(
-            gammas, draft["tokens"], MARKERS[i], color=drawn.get_color(), label=name, markersize=5
+            gammas,
+            draft["tokens"],
+            style.MARKERS[i],
+            color=drawn.get_color(),
+            label=name,
+            markersize=5,
         )
     axes[0, 0].set(xlabel="drafted tokens, γ", ylabel="tokens a step", ylim=(1, 2.6))
     axes[0, 0].legend(fontsize=11, loc="upper left", ncols=2, columnspacing=0.6, handletextpad=0.1)

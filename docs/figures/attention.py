@@ -28,7 +28,6 @@ from primer_ref.kernel_attention import (
 )
 
 Floats = NDArray[np.floating[Any]]
-MARKERS = "osD^v"
 
 
 def temperature() -> Figure:
@@ -64,14 +63,16 @@ def geometry() -> Figure:
     left.annotate("", query[0], (0, 0), arrowprops={"arrowstyle": "->", "lw": 2})
     left.annotate("q", (0.2, 0.75))
     for j, (key, weight) in enumerate(zip(keys, weights, strict=True)):
-        left.plot(*key, MARKERS[j], color=style.COLORS[j], markersize=4 + 18 * math.sqrt(weight))
+        left.plot(
+            *key, style.MARKERS[j], color=style.COLORS[j], markersize=4 + 18 * math.sqrt(weight)
+        )
         left.annotate(
             f"{weight:.2f}", key, ha="center", xytext=(0, -24), textcoords="offset points"
         )
     left.set(title="keys, lines of equal score", xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
     right.add_patch(Polygon(values, closed=True, fill=False, color=style.INK, linestyle="--"))
     for j, value in enumerate(values):
-        right.plot(*value, MARKERS[j], color=style.COLORS[j], markersize=8)
+        right.plot(*value, style.MARKERS[j], color=style.COLORS[j], markersize=8)
     path = np.array(
         [
             softmax(query[0] @ keys.T / math.sqrt(2), temperature=t)
@@ -151,7 +152,7 @@ def features() -> Figure:
             estimates = phi.reshape(200, m).sum(axis=1) * 200
             errors.append(math.sqrt(np.mean((estimates / exact - 1) ** 2)))
         ax.plot(counts, theory, color=style.COLORS[j], label=f"|q + k| = {length:g}")
-        ax.plot(counts, errors, MARKERS[j], color=style.COLORS[j])
+        ax.plot(counts, errors, style.MARKERS[j], color=style.COLORS[j])
     ax.set(xscale="log", yscale="log", xlabel="random features, m", ylabel="relative error")
     ax.legend()
     return fig

@@ -27,7 +27,6 @@ from primer_ref.expressivity import count_linear_regions_1d, relu_network, sawto
 from primer_ref.norms import rms_norm
 
 Floats = NDArray[np.floating[Any]]
-MARKERS = "osD^v"
 
 
 def activations() -> Figure:
@@ -118,7 +117,7 @@ def gradients() -> Figure:
             np.array(depths) + 0.3 * j,
             found.mean(axis=1),
             found.std(axis=1, ddof=1) / math.sqrt(found.shape[1]),
-            fmt=MARKERS[j],
+            fmt=style.MARKERS[j],
             color=style.COLORS[j],
             capsize=3,
             label=f"{name}, 32 random networks",

@@ -22,7 +22,6 @@ from primer_ref.roofline import DEVICES, Device, attainable, ridge_point
 from primer_ref.serving import decode_intensity, prefill_intensity
 
 Floats = NDArray[np.floating[Any]]
-MARKERS = "osD^v"
 
 
 def shares() -> Figure:
@@ -149,7 +148,7 @@ def gpu() -> Figure:
     measured = found["machine"]
     intensity = np.geomspace(0.4, 4000, 200)
     for marker, (kind, label) in zip(
-        MARKERS,
+        style.MARKERS,
         (("bfloat16", "bfloat16"), ("tf32", "TF32"), ("float32", "float32")),
         strict=False,
     ):
@@ -169,7 +168,7 @@ def gpu() -> Figure:
     left.legend(loc="upper left", fontsize=9)
     for j in (1, 2):
         work, step = found["decode"][j], measured["decode"][j]
-        options = {"marker": MARKERS[j - 1], "linestyle": "-", "markersize": 5}
+        options = {"marker": style.MARKERS[j - 1], "linestyle": "-", "markersize": 5}
         (line,) = right.plot(
             work["batches"], step["tokens_per_second"], label=f"past {work['past']:,}", **options
         )
@@ -218,56 +217,46 @@ def tiles() -> Figure:
     return fig
 
 
-def cost() -> Figure:
-    """Draw measured time and peak memory of dense and tiled attention against the length."""
+def time_and_memory(
+    costs: dict[str, tuple[list[float], list[float]]], sizes: list[int], name: str, **options: Any
+) -> Figure:
+    """Draw seconds, and peak bytes, of several ways to attend against the length."""
     fig, axes = style.figure(height=3.7, columns=2)
-    found = record.load("attention_cost")
-    measured = found["machine"]
     left, right = axes[0]
-    for j, (kind, label) in enumerate(
-        (
-            ("dense", "dense"),
-            ("tiled", "tiled"),
-            ("dense_causal", "dense, causal"),
-            ("tiled_causal", "tiled, causal"),
-        )
-    ):
-        options: dict[str, Any] = {"marker": MARKERS[j], "label": label}
-        left.plot(found["sizes"], np.array(measured["seconds"][kind]["median"]) * 1e3, **options)
-        right.plot(found["sizes"], np.array(measured["peak"][kind]) / 1e6, **options)
-    for ax, name in ((left, "processor time (ms)"), (right, "peak memory (MB)")):
-        ax.set(xscale="log", yscale="log", xlabel="tokens, N", ylabel=name)
+    for marker, (label, (seconds, peak)) in zip(style.MARKERS, costs.items(), strict=False):
+        lengths = sizes[: len(seconds)]
+        left.plot(lengths, np.array(seconds) * 1e3, marker=marker, label=label, **options)
+        right.plot(lengths, np.array(peak) / 1e6, marker=marker, label=label, **options)
+    for ax, label in ((left, name), (right, "peak memory (MB)")):
+        ax.set(xscale="log", yscale="log", xlabel="tokens, N", ylabel=label)
         ax.minorticks_off()
-        ax.set_xticks(found["sizes"], [str(n) for n in found["sizes"]], fontsize=9)
     handles, labels = left.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9)
     return fig
 
 
+def cost() -> Figure:
+    """Draw measured time and peak memory of dense and tiled attention against the length."""
+    found = record.load("attention_cost")
+    sizes, seconds, peak = found["sizes"], found["machine"]["seconds"], found["machine"]["peak"]
+    kinds = ("dense", "tiled", "dense_causal", "tiled_causal")
+    costs = {kind.replace("_", ", "): (seconds[kind]["median"], peak[kind]) for kind in kinds}
+    fig = time_and_memory(costs, sizes, "processor time (ms)")
+    for ax in fig.axes:
+        ax.set_xticks(sizes, [str(n) for n in sizes], fontsize=9)
+    return fig
+
+
 def gpu_attention() -> Figure:
     """Draw time and peak memory of dense and fused attention on a GPU."""
-    fig, axes = style.figure(height=3.7, columns=2)
     found = record.load("gpu_attention")
-    left, right = axes[0]
-    for j, (kind, label) in enumerate(
-        (
-            ("dense", "dense"),
-            ("fused", "fused"),
-            ("dense_causal", "dense, causal"),
-            ("fused_causal", "fused, causal"),
-        )
-    ):
-        cost = found["machine"][kind]["forward"]
-        sizes = found["sizes"][: len(cost["seconds"])]
-        options: dict[str, Any] = {"marker": MARKERS[j], "markersize": 5, "label": label}
-        left.plot(sizes, np.array(cost["seconds"]) * 1e3, **options)
-        right.plot(sizes, np.array(cost["peak"]) / 1e6, **options)
-    for ax, name in ((left, "time (ms)"), (right, "peak memory (MB)")):
-        ax.set(xscale="log", yscale="log", xlabel="tokens, N", ylabel=name)
-        ax.minorticks_off()
-        ax.set_xticks(found["sizes"][::2], [f"{n:,}" for n in found["sizes"][::2]], fontsize=9)
-    handles, labels = left.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9)
+    sizes = found["sizes"]
+    kinds = ("dense", "fused", "dense_causal", "fused_causal")
+    forward = {kind: found["machine"][kind]["forward"] for kind in kinds}
+    costs = {k.replace("_", ", "): (cost["seconds"], cost["peak"]) for k, cost in forward.items()}
+    fig = time_and_memory(costs, sizes, "time (ms)", markersize=5)
+    for ax in fig.axes:
+        ax.set_xticks(sizes[::2], [f"{n:,}" for n in sizes[::2]], fontsize=9)
     return fig
 
 

@@ -35,7 +35,6 @@ from primer_ref.tangent_kernel import (
 )
 
 Floats = NDArray[np.floating[Any]]
-MARKERS = "osD^v"
 
 
 def adam_trap() -> Figure:
@@ -227,7 +226,7 @@ def family() -> Figure:
         ax.plot(
             [run["tokens"] for run in runs],
             [run["loss"] for run in runs],
-            MARKERS[j],
+            style.MARKERS[j],
             color=style.COLORS[j],
             label=f"width {width}: {size:,} parameters",
         )

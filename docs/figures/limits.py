@@ -17,15 +17,13 @@ from primer_ref.privacy import (
 )
 from primer_ref.watermark_power import detection_power
 
-MARKERS = "osD^v"
-
 
 def weat() -> Figure:
     """Draw the effect sizes of five association tests in three versions of the table."""
     tests = record.load("weat")["tests"]
     fig, ax = style.one(height=4.0)
     versions = ("plain", "centered", "stripped")
-    for v, (version, marker) in enumerate(zip(versions, MARKERS, strict=False)):
+    for v, (version, marker) in enumerate(zip(versions, style.MARKERS, strict=False)):
         for row, test in enumerate(tests):
             height = -row + 0.24 * (1 - v)
             effect, ceiling = test[version]["effect"], test[version]["null_high"]
@@ -109,7 +107,7 @@ def collapse() -> Figure:
         label = "no real draw" if k == 0 else f"{k} real draw" + "s" * (k > 1)
         left.plot(generations, exact, color=color, linestyle=style.DASHES[i], label=label)
         seen = [interval["value"] for interval in row["variance"]]
-        left.plot(row["generations"], seen, MARKERS[i], color=color, markersize=5)
+        left.plot(row["generations"], seen, style.MARKERS[i], color=color, markersize=5)
     kept = [accumulated_variance([100] * int(n)) for n in generations]
     left.plot(generations, kept, color=style.COLORS[3], linestyle=style.DASHES[4], label="all kept")
     row = result["gaussian"][0]
@@ -155,7 +153,7 @@ def watermark() -> Figure:
             lengths * shift,
             value,
             yerr=[value - low, high - value],
-            fmt=MARKERS[i],
+            fmt=style.MARKERS[i],
             color=color,
             label=f"δ = {row['bias']:g}",
         )

@@ -31,7 +31,6 @@ from primer_ref.spectra import (
 )
 
 Floats = NDArray[np.floating[Any]]
-MARKERS = "osD^v"
 CONTEXT = 8192
 # Each rule looks the same in every figure; blue is the model as trained.
 RULES: dict[str, dict[str, Any]] = {
@@ -228,7 +227,7 @@ def precision() -> Figure:
             angles = np.multiply.outer(_rounded(positions, bits), _rounded(theta, bits))
             errors.append(np.max(np.abs(_rounded(angles, bits) - np.outer(positions, theta))))
         ax.plot(ends, bound, color=style.COLORS[place], linestyle=style.DASHES[place], label=name)
-        ax.plot(ends, errors, MARKERS[place], color=style.COLORS[place])
+        ax.plot(ends, errors, style.MARKERS[place], color=style.COLORS[place])
     ax.axhline(math.pi, color=style.INK, linewidth=1.2, linestyle=":")
     ax.annotate("π", (16, math.pi * 1.4))
     ax.set(xscale="log", yscale="log", xlabel="position", ylabel="largest error (radians)")

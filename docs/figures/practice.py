@@ -174,14 +174,14 @@ def drift() -> Figure:
     days = np.arange(1, n_days + 1)
     means = rng.gamma(2.0, 1.5, size=(n_days, n)).mean(axis=1) + 2 * error * (days > change)
     ax.plot(days, means, ".", color=style.INK, linestyle="none")
-    for z, dash, name in ((1.96, "--", "1.96"), (normal_quantile(1 - 0.05 / n_days), "-", "3.45")):
+    for z, dash in ((1.96, "--"), (normal_quantile(1 - 0.05 / n_days), "-")):
         for side in (-1, 1):
             ax.axhline(
                 mean + side * z * error,
                 color=style.COLORS[0 if dash == "-" else 1],
                 linestyle=dash,
                 linewidth=1.5,
-                label=f"{name} standard errors" if side == 1 else None,
+                label=f"{z:.2f} standard errors" if side == 1 else None,
             )
     ax.axvline(change + 0.5, color=style.INK, linestyle=":", linewidth=1)
     ax.set(xlabel="day", ylabel="mean surprisal (nats)", ylim=(2.5, 3.75), xlim=(0, 91))

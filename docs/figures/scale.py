@@ -25,7 +25,6 @@ from primer_ref.summation import (
 )
 
 Floats = NDArray[np.floating[Any]]
-MARKERS = "osD^v"
 
 
 def band_curves() -> Figure:
@@ -135,7 +134,7 @@ def sums() -> Figure:
         for found, bound in zip(bounds, (naive_sum_bound, pairwise_sum_bound), strict=True):
             found.append(float(np.mean(bound(x, BF16) / exact)))
     for i, (name, found) in enumerate(errors.items()):
-        ax.plot(sizes, found, label=name, marker=MARKERS[i], markersize=5)
+        ax.plot(sizes, found, label=name, marker=style.MARKERS[i], markersize=5)
     for i, found in enumerate(bounds):
         shown = np.isfinite(found)
         ax.plot(sizes[shown], np.array(found)[shown], "-", color=style.COLORS[i], linewidth=0.8)
@@ -164,7 +163,7 @@ def low_precision() -> Figure:
         run = runs[name]
         curve = run["curve"]
         steps = every * np.arange(len(curve)) + every / 2
-        (line,) = ax.plot(steps, curve, label=label, marker=MARKERS[i % 5], markersize=3.5)
+        (line,) = ax.plot(steps, curve, label=label, marker=style.MARKERS[i % 5], markersize=3.5)
         if run["stopped_at"][0]:
             ax.plot(run["stopped_at"][0], curve[-1], "x", color=line.get_color(), markersize=12)
     ax.set(xlabel="step", ylabel="training loss, nats a byte", xlim=(0, 162))

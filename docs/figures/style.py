@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 # Okabe and Ito's colors, told apart by most readers; each line has its own dashes as well.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+MARKERS = "osD^v"
 INK = "#333333"
 
 # For heat maps: nothing is paper, much is ink, also when dark mode inverts the picture.

@@ -19,7 +19,6 @@ from primer_ref.intervals import Estimate, coverage, mean_interval, wilson_inter
 from primer_ref.optim import adam, first_moments
 
 Floats = NDArray[np.floating[Any]]
-MARKERS = "osD^v"
 
 
 def _normal_interval(k: int, n: int) -> Estimate:
@@ -34,7 +33,7 @@ def coverage_of_intervals() -> Figure:
     rng = np.random.default_rng(3)
     bins = np.arange(-3.25, 3.5, 0.5)
     middles = (bins[1:] + bins[:-1]) / 2
-    for n, marker in zip((1, 4, 32), MARKERS, strict=False):
+    for n, marker in zip((1, 4, 32), style.MARKERS, strict=False):
         means = np.mean(rng.choice(x, size=(100_000, n)), axis=1)
         standard = (means - x.mean()) / (x.std() / math.sqrt(n))
         density = np.histogram(standard, bins)[0] / (len(means) * 0.5)
@@ -138,7 +137,7 @@ def bottleneck() -> Figure:
     left.set(xlabel="first coordinate", ylabel="second coordinate", aspect="equal")
     left.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3))
     widths = list(range(1, 10))
-    for (name, laws), marker in zip(languages().items(), MARKERS, strict=False):
+    for (name, laws), marker in zip(languages().items(), style.MARKERS, strict=False):
         right.plot(widths, [fit(laws, width) for width in widths], marker=marker, label=name)
     right.set(yscale="log", xlabel="width d", ylabel="divergence (nats)", ylim=(1e-4, 3))
     right.set_xticks([2, 4, 6, 8])

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.evaluation import permutation_p_value
 from primer_ref.functional import as_floats, softmax
 
 __all__ = [
@@ -256,8 +257,7 @@ def weat_p_value_sampled(
     s_x, s_y = association(x, a, b), association(y, a, b)
     s, n_x = np.concatenate([s_x, s_y]), len(s_x)
     sums = np.array([np.sum(rng.permutation(s)[:n_x]) for _ in range(n_samples)])
-    reached = int(np.count_nonzero(sums >= np.sum(s_x) - 1e-12))
-    return (reached + 1) / (n_samples + 1)
+    return permutation_p_value(float(np.sum(s_x)) - 1e-12, sums)
 
 
 def _contexts(conditionals: ArrayLike, weights: ArrayLike) -> tuple[Floats, Floats]:
