@@ -55,7 +55,7 @@ extensions = [
     "_extensions.versions",
     "_extensions.widgets",
 ]
-exclude_patterns = ["_*", "data", "experiments", "figures", "measurements", "**/README.md"]
+exclude_patterns = ["_*", "data", "experiments", "figures", "measurements", "widgets", "**/README.md"]
 templates_path = ["_templates"]
 nitpicky = True
 numfig = True
@@ -100,7 +100,7 @@ intersphinx_mapping = {
 html_theme = "furo"
 html_title = "LLM Primer II"
 html_static_path = ["_static"]
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "widgets.css"]
 html_math_renderer = "mathml"
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 html_copy_source = False
