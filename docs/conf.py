@@ -37,6 +37,7 @@ extensions = [
     "_extensions.doctest_fences",
     "_extensions.equations",
     "_extensions.folds",
+    "_extensions.local_contents",
     "_extensions.markdown_copies",
     "_extensions.mathml",
     "_extensions.measurements",
