@@ -1,4 +1,4 @@
-"""Figures of chapter 12: samplers, loops, votes, colors, speculation, chains of steps."""
+"""Figures of chapter 12: a cut, samplers, loops, votes, colors, speculation, chains of steps."""
 
 from __future__ import annotations
 
@@ -8,9 +8,37 @@ from matplotlib.figure import Figure
 
 from experiments import record
 from figures import style
+from primer_ref.decoding import top_p
 from primer_ref.reliability import success_probability, verified_success
 from primer_ref.selection import majority_accuracy, vote_bound
 from primer_ref.speculative import expected_tokens, speedup
+
+
+def next_token() -> Figure:
+    """Draw the law of the next token after one text, and what top-p leaves of it."""
+    fig, ax = style.one(height=4.8)
+    measured = record.load("next_token_laws")
+    law = measured["laws"][0]
+    p = np.repeat(law["p"], np.diff(measured["edges"]))
+    p /= p.sum()
+    q = top_p(p, mass=0.9)
+    places = np.arange(len(law["words"]))
+    ax.barh(places, q[: len(places)], 0.8, color=style.COLORS[0], alpha=0.75, label="top-p, 0.9")
+    ax.barh(
+        places,
+        p[: len(places)],
+        0.5,
+        color="none",
+        edgecolor=style.COLORS[1],
+        linestyle="--",
+        linewidth=1.5,
+        label="the model's law",
+    )
+    ax.set_yticks(places, [f"“{word}”" for word in law["words"]])
+    ax.set(xlabel="probability", ylim=(len(places) - 0.4, -0.6))
+    ax.grid(visible=False, axis="y")
+    ax.legend(loc="lower right")
+    return fig
 
 
 def samplers() -> Figure:
