@@ -1,4 +1,4 @@
-"""Figures of chapter 10: best-of-n, PPO's clip, estimators, two planes, over-optimization."""
+"""Figures of chapter 10: best-of-n, PPO's clip, estimators, DPO, two planes, over-optimization."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments import record
 from figures import style
+from primer_ref.alignment import dpo_gradient_weight, dpo_loss
 from primer_ref.overoptimization import gold_reward_best_of_n
 from primer_ref.ppo import ppo_is_clipped, ppo_surrogate
 
@@ -63,6 +64,22 @@ def estimators() -> Figure:
     ax.set_yticks([1, 10], ["1", "10"])
     ax.minorticks_off()
     ax.legend()
+    return fig
+
+
+def direct_preference() -> Figure:
+    """Draw DPO's loss and pull against the margin for three prices."""
+    fig, axes = style.figure(height=4.2, columns=2)
+    margins = np.linspace(-8, 8, 161)
+    for beta in (0.1, 0.5, 2.0):
+        pairs = [([-1.0 + min(h, 0)], [-1.0 - max(h, 0)], [-1.0], [-1.0]) for h in margins]
+        losses = [float(dpo_loss(*pair, beta=beta)) for pair in pairs]
+        pulls = [float(dpo_gradient_weight(*pair, beta=beta)[0]) for pair in pairs]
+        axes[0, 0].plot(margins, losses, label=f"β = {beta:g}")
+        axes[0, 1].plot(margins, np.array(pulls) / beta)
+    axes[0, 0].set(xlabel="margin h, nats", ylabel="loss of the pair", ylim=(0, 4))
+    axes[0, 1].set(xlabel="margin h, nats", ylabel="pull / β", ylim=(0, 1.02))
+    axes[0, 0].legend()
     return fig
 
 
