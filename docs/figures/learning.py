@@ -1,4 +1,4 @@
-"""Figures of chapter 8: Adam's trap, double descent, margins, lazy training, optima, a forecast."""
+"""Figures of chapter 8: Adam's trap, double descent, margins, laziness, budgets, a forecast."""
 
 from __future__ import annotations
 
@@ -188,6 +188,25 @@ def lazy() -> Figure:
         ax.plot(widths, guide, ":", color=style.INK, linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel="width m")
     ax.set(ylabel="relative distance")
+    ax.legend()
+    return fig
+
+
+def compute_budget() -> Figure:
+    """Draw loss against size at one budget, for three sets of constants."""
+    fig, ax = style.one(height=3.8)
+    sizes, budget = np.geomspace(1.5e9, 1.5e12, 121), 5.76e23
+    for color, marker, law, label in zip(
+        style.COLORS,
+        style.MARKERS,
+        (HOFFMANN, HOFFMANN_UNROUNDED, BESIROGLU),
+        ("as printed", "unrounded", "refitted"),
+        strict=False,
+    ):
+        ax.plot(sizes, chinchilla_loss(sizes, budget / 6 / sizes, law), label=label)
+        best = compute_optimal(budget, law)
+        ax.plot(best.n_parameters, best.loss, marker, color=color)
+    ax.set(xscale="log", xlabel="parameters N", ylabel="loss, nats a token", ylim=(1.9, 2.15))
     ax.legend()
     return fig
 
