@@ -1,4 +1,4 @@
-"""Figures of chapter 9: banding, pipelines, formats, sums, low precision, checkpoints, goodput."""
+"""Figures of chapter 9: banding, rings, pipelines, formats, sums, half precision, goodput."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from experiments import record
 from figures import style
 from primer_ref.checkpoint_interval import checkpointed_goodput
 from primer_ref.dedup import band_curve, draw_hashes, lsh_bands, minhash_signature
+from primer_ref.network import ring_all_reduce_time
 from primer_ref.numerics import BF16, E4M3, E5M2, FP16, neighbors, round_to
 from primer_ref.pipeline import Timeline, run_schedule
 from primer_ref.pipeline_schedules import gpipe_schedule, one_forward_one_backward_schedule
@@ -46,6 +47,22 @@ def band_curves() -> Figure:
     ax.plot(similarities, shares, "s", color=style.COLORS[1], label="simulated, 20 bands")
     ax.set(xlabel="Jaccard similarity", ylabel="probability of candidates", ylim=(-0.03, 1.05))
     fig.legend(loc="outside lower center", ncols=2)
+    return fig
+
+
+def ring_time() -> Figure:
+    """Draw the time of a ring all-reduce against the array, and its two parts."""
+    fig, ax = style.one(height=3.6)
+    sizes = np.geomspace(1e3, 1e12, 91)
+    for label, shown, latency in (
+        ("ring all-reduce", sizes, 1e-5),
+        ("latency alone", 0 * sizes, 1e-5),
+        ("bytes alone", sizes, 0.0),
+    ):
+        times = [ring_all_reduce_time(n, 64, latency=latency, bandwidth=5e10) for n in shown]
+        ax.plot(sizes, times, label=label)
+    ax.set(xscale="log", yscale="log", xlabel="array, bytes", ylabel="time, s", ylim=(1e-5, 1e2))
+    ax.legend()
     return fig
 
 
