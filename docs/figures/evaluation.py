@@ -1,4 +1,4 @@
-"""Figures of chapter 11: reliability, bins, coverage of intervals, bars of a quiz, risk."""
+"""Figures of chapter 11: reliability, bins and noise, coverage of intervals, a quiz, risk."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from primer_ref.intervals import (
     normal_quantile,
     wilson_interval,
 )
+from widgets import bin_noise as widget
 
 
 def _diagonal(ax: Axes, found: dict[str, Any]) -> None:
@@ -48,6 +49,26 @@ def reliability() -> Figure:
     _diagonal(right, measured["scaled"]["mass"])
     left.set(ylabel="share that is right", title="as it is")
     right.set(title=f"logits divided by {measured['temperature']['fitted']:.2f}")
+    return fig
+
+
+def bin_noise() -> Figure:
+    """Draw a calibrated forecaster's diagram, and its mean error against the number of cases."""
+    fig, axes = style.figure(height=3.8, columns=2)
+    found = widget.compute(n=200, bins=15, excess=0.0, sample=2)
+    sure, right = np.array(found["confidence"]), np.array(found["accuracy"])
+    axes[0, 0].plot([0.5, 1], [0.5, 1], ":", color=style.INK, linewidth=1)
+    axes[0, 0].vlines(sure, sure, right, color=style.COLORS[0])
+    axes[0, 0].plot(sure, right, "o", color=style.COLORS[0])
+    axes[0, 0].set(xlabel="confidence", ylabel="share that came true", ylim=(0, 1.02))
+    cases = [20, 50, 100, 200, 500, 900]
+    for n_bins in (5, 15, 60):
+        mean = [widget.compute(n=n, bins=n_bins, excess=0.0, sample=2)["expected"] for n in cases]
+        axes[0, 1].plot(cases, mean, label=f"{n_bins} bins")
+    axes[0, 1].set(xscale="log", xlabel="forecasts n", ylabel="error if calibrated", ylim=(0, None))
+    axes[0, 1].set_xticks(cases, [str(n) for n in cases])
+    axes[0, 1].minorticks_off()
+    axes[0, 1].legend()
     return fig
 
 
