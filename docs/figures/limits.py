@@ -1,6 +1,8 @@
-"""Figures of chapter 13: associations, fairness, accounting, collapse, watermarks."""
+"""Figures of chapter 13: carbon, associations, fairness, accounting, collapse, watermarks."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,6 +18,23 @@ from primer_ref.privacy import (
     zcdp_epsilon,
 )
 from primer_ref.watermark_power import detection_power
+from widgets import run_carbon as widget
+
+
+def run_carbon() -> Figure:
+    """Draw the carbon of a run as an interval, for each roughly known factor and for all."""
+    fig, ax = style.one(height=3.4)
+    first: dict[str, Any] = {control.name: control.value for control in widget.CONTROLS}
+    rows: Any = widget.compute(**first)["tonnes"]
+    for row, (low, high) in enumerate(rows):
+        color = style.COLORS[1] if row == 3 else style.COLORS[0]
+        ax.barh(row, high - low, 0.3, left=low, color=color)
+        ax.text((low + high) / 2, row - 0.25, f"{low:.0f} to {high:.0f}", ha="center")
+    ax.set_yticks(range(4), ["power", "overhead", "grid", "all three"])
+    ax.set(xlabel="tonnes CO₂e", xlim=(0, 780), ylim=(3.5, -0.8))
+    ax.set_ylabel("what is roughly known")
+    ax.grid(visible=False, axis="y")
+    return fig
 
 
 def weat() -> Figure:
