@@ -33,7 +33,8 @@ function format(x, digits = 3) {
     return sign + Math.abs(fixed).toLocaleString("en", { maximumFractionDigits: 10 });
   }
   const raised = [...String(Math.abs(power))].map((digit) => SUPERSCRIPT[digit]).join("");
-  return `${sign}${Number(mantissa)} × 10${power < 0 ? "⁻" : ""}${raised}`;
+  const factor = Number(mantissa) === 1 ? "" : `${Number(mantissa)} × `;
+  return `${sign}${factor}10${power < 0 ? "⁻" : ""}${raised}`;
 }
 
 // Round values that divide an interval well: 1, 2 or 5 times a power of ten; on a logarithmic axis
