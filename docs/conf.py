@@ -30,7 +30,6 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_exercise",
     "sphinx_proof",
-    "sphinx_togglebutton",
     "sphinxcontrib.bibtex",
     "_extensions.array_types",
     "_extensions.codelinks",
