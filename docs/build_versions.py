@@ -4,6 +4,7 @@ Usage: ``python docs/build_versions.py [output folder]``, by default ``build/htm
 
     index.html     leads to stable/, or to latest/ as long as there is no release
     versions.html  a plain list of the versions; versions.json and versions.js say the same
+    _headers       a Content-Security-Policy, in the format that Netlify and Cloudflare Pages read
     latest/        the working copy, rebuilt where something changed
     0.1.0/ ...     one folder a release of docs/releases.toml, built once
     stable/        a copy of the newest release
@@ -34,6 +35,9 @@ from typing import Any
 from packaging.version import Version
 
 DOCS = Path(__file__).resolve().parent
+POLICY = "default-src 'self'; img-src 'self' data:"
+# What the policy forbids in a page. In code that a page shows, quotes are written as entities.
+INLINE = ("<style", "<script>", ' style="')
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,14 @@ def commit_time(root: Path, commit: str) -> dict[str, str]:
     return {"SOURCE_DATE_EPOCH": seconds.decode().strip()} if seconds else {}
 
 
-def run_sphinx(docs: Path, out: Path, *, name: str, doctrees: Path, time: dict[str, str]) -> None:
+def run_sphinx(
+    docs: Path, out: Path, *extra: str, name: str, doctrees: Path, time: dict[str, str]
+) -> None:
     """Build one version; a warning is an error."""
     options = ["-W", "-n", "--keep-going", "-q", "-j", "auto", "-D", f"versions_current={name}"]
     print(f"Building {name} ...", flush=True)
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-b", "html", *options, "-d", doctrees, docs, out],
+        [sys.executable, "-m", "sphinx", "-b", "html", *options, *extra, "-d", doctrees, docs, out],
         # Unless PYTHONWARNINGS is set, Sphinx prints deprecations that concern extensions' authors.
         env={"PYTHONWARNINGS": "", **os.environ, "PYTHONHASHSEED": "0", **time},
         check=False,
@@ -108,7 +114,9 @@ def build_latest(root: Path, site: Path, cache: Path) -> None:
         docs / "conf.py",
         *sorted(docs.glob("_*/**/*.py")),
         *sorted(docs.glob("_*/**/*.html")),
+        *sorted(docs.glob("_*/**/theme.conf")),
     ]
+    assets = [*sorted(docs.glob("_*/**/*.css")), *sorted(docs.glob("_*/**/*.js"))]
     sources = sorted(
         path.relative_to(root).as_posix()
         for folder in (docs, root / "src")
@@ -116,12 +124,21 @@ def build_latest(root: Path, site: Path, cache: Path) -> None:
         if path.suffix in {".md", ".rst", ".py"}
     )
     stamp = cache / "latest.json"
-    now = {"tools": digest(toolchain(), machinery), "sources": sources}
+    now = {
+        "tools": digest(toolchain(), machinery),
+        "assets": digest("", assets),
+        "sources": sources,
+    }
     last = json.loads(stamp.read_text()) if stamp.exists() and out.exists() else {}
     if last.get("tools") != now["tools"] or not set(last["sources"]) <= set(sources):
         shutil.rmtree(out, ignore_errors=True)
         shutil.rmtree(doctrees, ignore_errors=True)
-    run_sphinx(docs, out, name="latest", doctrees=doctrees, time=commit_time(root, "HEAD"))
+    # Every page names the stylesheet and the scripts with fingerprints of their contents.
+    write_all = [] if last.get("assets") == now["assets"] else ["-a"]
+    if write_all:  # viewcode compares its pages with the modules only
+        shutil.rmtree(out / "_modules", ignore_errors=True)
+    time = commit_time(root, "HEAD")
+    run_sphinx(docs, out, *write_all, name="latest", doctrees=doctrees, time=time)
     stamp.write_text(json.dumps(now))
 
 
@@ -180,8 +197,9 @@ def page(title: str, body: str, head: str = "") -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n{head}<title>{title}</title>\n'
-        f"</head>\n<body>\n<h1>{title}</h1>\n{body}</body>\n</html>\n"
+        '<meta name="color-scheme" content="light dark">\n'
+        f'<link rel="icon" href="latest/_static/favicon.svg">\n{head}<title>{title}</title>\n'
+        f"</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
     )
 
 
@@ -212,7 +230,26 @@ def write_root(site: Path, versions: list[dict[str, Any]]) -> None:
         page("LLM Primer II", f'<p><a href="{target}">To the book</a></p>\n', redirect),
         encoding="utf-8",
     )
+    (site / "_headers").write_text(headers(site, versions), encoding="utf-8")
     (site / ".nojekyll").touch()
+
+
+def headers(site: Path, versions: list[dict[str, Any]]) -> str:
+    """Ask a static host to send the policy with the root's pages and with each version that obeys.
+
+    Releases up to 0.2 have inline scripts and styles, and keep them.
+    """
+    names = [*(version["name"] for version in versions), "stable"]
+    folders = [site / name for name in names if (site / name).is_dir()]
+    obeying = [folder for folder in folders if not any(map(has_inline, folder.rglob("*.html")))]
+    paths = ["/", "/index.html", "/versions.html", *(f"/{folder.name}/*" for folder in obeying)]
+    return "".join(f"{path}\n  Content-Security-Policy: {POLICY}\n" for path in paths)
+
+
+def has_inline(page: Path) -> bool:
+    """Say whether a page has something that the policy forbids."""
+    text = page.read_text(encoding="utf-8")
+    return any(mark in text for mark in INLINE)
 
 
 def build_site(root: Path, site: Path) -> None:

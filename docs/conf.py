@@ -97,10 +97,12 @@ intersphinx_mapping = {
 }
 
 # HTML
-html_theme = "furo"
+html_theme = "book"
+html_theme_path = ["_themes"]
 html_title = "LLM Primer II"
 html_static_path = ["_static"]
 html_css_files = ["book.css", "widgets.css"]
+html_favicon = "_static/favicon.svg"
 html_math_renderer = "mathml"
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 html_copy_source = False

@@ -1,4 +1,4 @@
-// Turn the sidebar's link to the list of versions into that list, kept on the reader's page.
+// List the versions in the sidebar, so that a reader changes the version and keeps the page.
 // build_versions.py writes `bookVersions` above this text, at the root of the site: one file for
 // every version, old ones too, that also works from a disk (where fetch does not).
 
@@ -19,16 +19,22 @@ function versionEntry(version, { current, page, root }) {
   return item;
 }
 
-for (const box of document.querySelectorAll(".version-switcher")) {
-  const all = box.querySelector("a");
+// Releases up to 0.2 have a bare link, and fetch this file with the page.
+function foldedLink(link) {
   const details = document.createElement("details");
   const summary = document.createElement("summary");
+  summary.textContent = link.textContent;
+  link.textContent = "All versions";
+  link.before(details);
+  details.append(summary, link);
+  return details;
+}
+
+for (const box of document.querySelectorAll(".version-switcher")) {
+  const all = box.querySelector("a");
   const list = document.createElement("ul");
-  summary.textContent = all.textContent;
-  all.textContent = "All versions";
   const fill = () => list.replaceChildren(...bookVersions.map((v) => versionEntry(v, box.dataset)));
   fill();
   addEventListener("hashchange", fill);
-  details.append(summary, list, all);
-  box.append(details);
+  (box.querySelector("details") ?? foldedLink(all)).firstElementChild.after(list);
 }

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from build_versions import Release, build_site, read_releases
+import build_versions
+from build_versions import POLICY, Release, build_latest, build_site, headers, read_releases
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONF = """\
@@ -158,14 +159,16 @@ def test_the_data_of_the_script_are_those_of_the_json_file(site: Path) -> None:
 
 @pytest.mark.parametrize("name", ["latest", "0.10", "stable"])
 @pytest.mark.parametrize("page", ["index.html", "deep/a.html", "search.html"])
-def test_every_page_reaches_the_list_and_the_script(site: Path, name: str, page: str) -> None:
+def test_every_page_reaches_the_list_and_the_script(
+    site: Path, name: str, page: str
+) -> None:
     path = site / name / page
     reached = [
         os.path.normpath(path.parent / target)
         for target in Links(path).targets
         if "versions" in target
     ]
-    assert reached == [str(site / "versions.html"), str(site / "versions.js")]
+    assert reached == [str(site / "versions.html")]
     root = re.search(r'data-root="([^"]*)"', path.read_text())
     assert root
     assert os.path.normpath(path.parent / root[1]) == str(site)
@@ -257,6 +260,35 @@ def test_a_build_without_neighbors_has_no_switcher(
     assert "version" not in " ".join(Links(tmp_path / "index.html").targets)
     assert "version-switcher" not in text
     assert "readthedocs" not in text
+
+
+@pytest.mark.parametrize("inline", ["<style>", "<script>", '<p style="top: 0">'])
+def test_the_policy_is_sent_with_the_versions_that_obey_it(tmp_path: Path, inline: str) -> None:
+    for name, text in (("latest", '<script src="a.js"></script>'), ("0.1", inline)):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / "deep" / "a.html").write_text(text)
+    rule = f"\n  Content-Security-Policy: {POLICY}\n"
+    paths = ["/", "/index.html", "/versions.html", "/latest/*"]
+    listed: list[dict[str, object]] = [{"name": "latest"}, {"name": "0.1"}]
+    assert headers(tmp_path, listed) == "".join(path + rule for path in paths)
+
+
+def test_a_changed_stylesheet_is_written_into_every_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, ...]] = []
+    monkeypatch.setattr(
+        build_versions, "run_sphinx", lambda _docs, _out, *extra, **_: written.append(extra)
+    )
+    static = tmp_path / "docs" / "_static"
+    static.mkdir(parents=True)
+    (static.parent / "conf.py").touch()
+    (tmp_path / "site" / "latest").mkdir(parents=True)
+    for css in ("a", "a", "b"):
+        (static / "book.css").write_text(css)
+        build_latest(tmp_path, tmp_path / "site", tmp_path / "site")
+        (tmp_path / "site" / "latest").mkdir(exist_ok=True)
+    assert written == [("-a",), (), ("-a",)]
 
 
 def test_a_wrong_list_of_releases_is_refused(tmp_path: Path) -> None:
