@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from furo import get_pygments_stylesheet
+from furo import get_pygments_stylesheet  # type: ignore[import-untyped]
 from sphinx.builders.html import StandaloneHTMLBuilder
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def use(app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree:
         files[kind] = [asset for asset in wanted if asset in shared and is_plain(asset)]
         context[kind] = [asset for asset in wanted if asset not in files[kind]]
     if not hasattr(app.builder, "bundle"):
-        variables = app.builder.templates.render(VARIABLES, context)  # type: ignore[attr-defined]
+        variables = app.builder.templates.render(VARIABLES, context)
         app.builder.bundle = make(  # type: ignore[attr-defined]
             Path(app.outdir),
             [asset.filename for asset in files["css_files"]],

@@ -40,16 +40,16 @@ class MakeFolds(SphinxPostTransform):
         """Replace each box."""
         if self.app.builder.name == "epub":
             return
-        for box in list(self.document.findall(solution_node)):
-            title = f"Solution {self.number(box)}".rstrip()
-            replace(box, "solution", FoldTitle("", title), box.children[1].children)
-        for box in list(self.document.findall(proof_node)):
-            content = without_opening(box.children[0].children)
-            replace(box, "proof", FoldTitle("", "Proof"), content, is_open=True)
-        for box in list(self.document.findall(nodes.admonition)):
-            if "dropdown" in box["classes"]:
-                title, *content = box.children
-                replace(box, "aside", FoldTitle("", "", *title.children), content)
+        for solution in list(self.document.findall(solution_node)):
+            title = FoldTitle("", f"Solution {self.number(solution)}".rstrip())
+            replace(solution, "solution", title, solution[1].children)
+        for proof in list(self.document.findall(proof_node)):
+            content = without_opening(proof[0].children)
+            replace(proof, "proof", FoldTitle("", "Proof"), content, is_open=True)
+        for aside in list(self.document.findall(nodes.admonition)):
+            if "dropdown" in aside["classes"]:
+                title = FoldTitle("", "", *aside[0].children)
+                replace(aside, "aside", title, aside.children[1:])
 
     def number(self, solution: solution_node) -> str:
         """Return the number of the exercise that is solved, empty if it has none."""
@@ -81,7 +81,7 @@ def without_opening(content: list[nodes.Node]) -> list[nodes.Node]:
 
 def visit_fold(translator: HTML5Translator, node: Fold) -> None:
     """Open the element."""
-    state = {"open": ""} if node["is_open"] else {}
+    state: dict[str, Any] = {"open": ""} if node["is_open"] else {}
     translator.body.append(translator.starttag(node, "details", CLASS="fold", **state))
 
 

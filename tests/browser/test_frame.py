@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Browser
+    from tests.browser.conftest import Browser
 
 PHONE, HEIGHT = 390, 800
 CHAPTER = "chapters/01-one.html"

@@ -159,9 +159,7 @@ def test_the_data_of_the_script_are_those_of_the_json_file(site: Path) -> None:
 
 @pytest.mark.parametrize("name", ["latest", "0.10", "stable"])
 @pytest.mark.parametrize("page", ["index.html", "deep/a.html", "search.html"])
-def test_every_page_reaches_the_list_and_the_script(
-    site: Path, name: str, page: str
-) -> None:
+def test_every_page_reaches_the_list_and_the_script(site: Path, name: str, page: str) -> None:
     path = site / name / page
     reached = [
         os.path.normpath(path.parent / target)
