@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -24,8 +27,10 @@ class Setting:
         return f"{self.width} {self.scheme}"
 
 
+T = TypeVar("T")
+
 WIDE, NARROW = 1280, 390
-SETTINGS = tuple(Setting(w, s) for w in (WIDE, NARROW) for s in ("light", "dark"))  # type: ignore[arg-type]
+SETTINGS = tuple(Setting(w, s) for w in (WIDE, NARROW) for s in ("light", "dark"))
 
 
 def program() -> str:
@@ -60,3 +65,29 @@ def look(browser: Browser, setting: Setting) -> BrowserContext:
         reduced_motion="reduce",
         has_touch=setting.width == NARROW,
     )
+
+
+def spread(name: str, addresses: Sequence[str], work: Callable[[Browser, str], T]) -> list[T]:
+    """Do the same with many pages, a few to a browser, as many browsers at a time as cores.
+
+    Where a browser fails, its few pages are tried once more in a new one.
+    """
+    shares = [addresses[i : i + 8] for i in range(0, len(addresses), 8)]
+
+    def run(share: Sequence[str]) -> list[T]:
+        with launch() as browser:
+            return [work(browser, address) for address in share]
+
+    def attempt(share: Sequence[str]) -> list[T]:
+        try:
+            return run(share)
+        except Error as error:
+            print(f"{name}: once more from {share[0]} on, after: {error}", file=sys.stderr)
+            return run(share)
+
+    results: list[T] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for result in pool.map(attempt, shares):
+            results += result
+            print(f"{name}: {len(results)} of {len(addresses)} pages", file=sys.stderr, flush=True)
+    return results

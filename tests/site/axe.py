@@ -1,0 +1,61 @@
+"""axe-core on every page, at two widths, light and dark: no rule may find a violation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from playwright.sync_api import Browser
+from tests.site.browser import SETTINGS, Setting, look, spread
+from tests.site.report import Row, problem
+from tests.site.server import serve
+
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+# What is folded is judged too. The shadows that say that a box scrolls are gradients, through which
+# axe cannot tell a contrast; without them it can, except for lone symbols, which it never judges.
+PREPARE = """() => {
+  for (const fold of document.querySelectorAll("details")) fold.open = true;
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("*, ::before, ::after { background-image: none !important }");
+  document.adoptedStyleSheets = [sheet];
+}"""
+RUN = """async () => {
+  const { violations } = await axe.run({ preload: false, resultTypes: ["violations"] });
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => (
+    { rule: id, where: target.flat().join(" "), why: failureSummary })));
+}"""
+
+
+def examine(browser: Browser, address: str) -> list[tuple[Setting, dict[str, str]]]:
+    """Load a page once, then resize it and change its colors."""
+    found = []
+    with look(browser, SETTINGS[0]) as context:
+        page = context.new_page()
+        page.set_default_timeout(300_000)
+        page.goto(address)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        page.evaluate(PREPARE)
+        for setting in SETTINGS:
+            page.set_viewport_size({"width": setting.width, "height": 900})
+            page.emulate_media(color_scheme=setting.scheme)
+            found += [(setting, finding) for finding in page.evaluate(RUN)]
+    return found
+
+
+def judge(book: Path, pages: Sequence[Path]) -> list[Row]:
+    """Look at the pages."""
+    counts: Counter[Setting] = Counter()
+    names = [page.relative_to(book).as_posix() for page in pages]
+    with serve(book) as site:
+        results = spread("axe", [site + name for name in names], examine)
+    for name, findings in zip(names, results, strict=True):
+        for setting, finding in findings:
+            counts[setting] += 1
+            message = f"{finding['rule']}: {finding['where']}: {finding['why']}"
+            problem("axe", f"{name} at {setting}", message)
+    return [
+        Row("axe", f"violations on {len(pages)} pages at {setting}", str(counts[setting]), "0",
+            ok=not counts[setting])
+        for setting in SETTINGS
+    ]  # fmt: skip
