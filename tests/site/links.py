@@ -28,7 +28,7 @@ class Page(HTMLParser):
         self.ids: Counter[str] = Counter()
         self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
         line, _ = self.getpos()
         for name, value in attrs:
             if name in ADDRESSES and value is not None:
@@ -45,8 +45,9 @@ def read(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-def fault(root: Path, page: Path, link: str) -> str | None:
-    """Say what is wrong with a link on a page of the site that lies in a folder."""
+def fault(book: Path, page: Path, link: str) -> str | None:
+    """Say what is wrong with a link on a page of one version of the book."""
+    root = book.parent
     base = urljoin(SITE, page.relative_to(root).as_posix())
     parts = urlsplit(urljoin(base, link))
     target = root / unquote(parts.path.lstrip("/"))
@@ -54,6 +55,8 @@ def fault(root: Path, page: Path, link: str) -> str | None:
         target /= "index.html"
     if not target.is_file():
         return "leads to no file"
+    if target.parent != root and not target.is_relative_to(book):
+        return "leads into another version"
     if target.suffix != ".html" or parts.fragment in {"", "top"}:
         return None
     return None if unquote(parts.fragment) in read(target).ids else "leads to no place in its page"
@@ -75,7 +78,7 @@ def judge(book: Path, pages: Sequence[Path]) -> list[Row]:
                 hosts[parts.netloc] += 1
             elif not parts.scheme:
                 inside += 1
-                if wrong := fault(book.parent, path, link):
+                if wrong := fault(book, path, link):
                     faults += 1
                     problem("links", f"{name}:{line}", f"{link!r} {wrong}")
     listed = ", ".join(f"{host} {count}" for host, count in hosts.most_common())

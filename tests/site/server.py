@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import gzip
+import sys
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +19,16 @@ TEXT = {".html", ".css", ".js", ".json", ".svg", ".xml", ".txt", ".md", ".webman
 def compressed(path: Path, modified: int) -> bytes:
     """Compress a file once, as long as it stays the same."""
     return gzip.compress(path.read_bytes(), 6, mtime=0)
+
+
+class Server(ThreadingHTTPServer):
+    """A server that takes it calmly when a browser goes away."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            traceback.print_exc()
 
 
 @contextmanager
@@ -58,8 +70,7 @@ def serve(book: Path, headers: Mapping[str, str] | None = None) -> Iterator[str]
 
     book = book.resolve()
     handler = functools.partial(Handler, directory=str(book.parent))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/{book.name}/"
         server.shutdown()
