@@ -148,6 +148,71 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", "tests/browser", *session.posargs)
 
 
+def judge(session: nox.Session, judges: str) -> None:
+    """Let judges look at the built book, or at the folder and the pages that are named."""
+    install(session, "site")
+    npm(session, Path("tests/site"))
+    session.run("python", "-m", "tests.site", judges, *session.posargs)
+
+
+def npm(session: nox.Session, folder: Path) -> None:
+    """Install what a folder's package-lock.json locks, unless it is there already."""
+    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund")
+        session.run("npm", "ci", *quiet, f"--prefix={folder}", external=True)
+
+
+@nox.session(name="site-checks", default=False)
+def site_checks(session: nox.Session) -> None:
+    """Let all judges look at the built book: one table, also in build/site-checks.json."""
+    npm(session, Path("tests/site/mathjax"))
+    judge(session, "all")
+
+
+@nox.session(default=False)
+def axe(session: nox.Session) -> None:
+    """Look for barriers by axe-core: every page, two widths, light and dark (-- folder, pages)."""
+    judge(session, "axe")
+
+
+@nox.session(default=False)
+def vnu(session: nox.Session) -> None:
+    """Check the HTML of every page by the Nu HTML checker (-- folder, pages)."""
+    judge(session, "vnu")
+
+
+@nox.session(default=False)
+def links(session: nox.Session) -> None:
+    """Follow every link inside the built book, to the place in the page (-- folder, pages)."""
+    judge(session, "links")
+
+
+@nox.session(default=False)
+def csp(session: nox.Session) -> None:
+    """Use every page under the strict Content-Security-Policy (-- folder, pages)."""
+    judge(session, "csp")
+
+
+@nox.session(default=False)
+def keyboard(session: nox.Session) -> None:
+    """Use one page of each kind by keyboard alone (-- folder)."""
+    judge(session, "keyboard")
+
+
+@nox.session(default=False)
+def lighthouse(session: nox.Session) -> None:
+    """Measure one page of each kind by Lighthouse (-- folder)."""
+    judge(session, "lighthouse")
+
+
+@nox.session(default=False)
+def weight(session: nox.Session) -> None:
+    """Weigh the longest chapter beside the same page under MathJax (-- folder)."""
+    npm(session, Path("tests/site/mathjax"))
+    judge(session, "weight")
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure this machine's roofline, then speed as ratios (-- llama, tokenizer or training)."""
@@ -204,7 +269,7 @@ def lock(session: nox.Session) -> None:
     """Lock the groups of pyproject.toml into requirements/ (-- --upgrade for newer versions)."""
     session.install("uv")
     Path("requirements").mkdir(exist_ok=True)
-    for group in ("docs", "test", "lint", "typecheck", "live", "model"):
+    for group in ("docs", "test", "lint", "typecheck", "live", "site", "model"):
         options = ["--universal", "--python-version=3.11", "--generate-hashes", "--quiet"]
         if group == "model":
             options.append("--no-deps")

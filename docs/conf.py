@@ -51,6 +51,7 @@ extensions = [
     "_extensions.shell",
     "_extensions.slim",
     "_extensions.solutions",
+    "_extensions.sound_html",
     "_extensions.terms",
     "_extensions.versions",
     "_extensions.widgets",

@@ -3,7 +3,8 @@
 sphinx-proof claims to be safe under parallel reading, but its domain inherits Sphinx's
 ``merge_domaindata``, which raises `NotImplementedError`. Its ``proof`` writes "Proof." into the
 source of the first line, which spoils a proof that begins with a formula, and counts the lines of
-its warnings from zero. Both extensions give every box of a page the same id.
+its warnings from zero. Both extensions put a section into every box, without a heading and always
+with the same id.
 """
 
 from __future__ import annotations
@@ -53,22 +54,26 @@ class ParallelProofDomain(ProofDomain):  # type: ignore[misc]
         """Merge nothing: the list of proofs is merged by sphinx-proof's own event handler."""
 
 
-class DropRepeatedIds(SphinxPostTransform):
-    """Take away the ids that all boxes share: ``proof-content``, ``exercise-content``."""
+class PlainBoxes(SphinxPostTransform):
+    """Make plain boxes of the sections inside boxes.
+
+    They have no headings, and share the ids ``proof-content`` and ``exercise-content``.
+    """
 
     default_priority = 501
     formats = ("html",)
 
     def run(self, **kwargs: Any) -> None:
-        """Empty the ids of the sections inside boxes."""
-        for section in self.document.findall(nodes.section):
+        """Replace the sections that stand in anything but a section or a page."""
+        for section in list(self.document.findall(nodes.section)):
             if not isinstance(section.parent, nodes.section | nodes.document):
-                section["ids"] = []
+                content = nodes.container("", *section.children, classes=section["classes"])
+                section.replace_self(content)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Put the mended domain in the place of the other."""
     app.setup_extension("sphinx_proof")
     app.add_domain(ParallelProofDomain, override=True)
-    app.add_post_transform(DropRepeatedIds)
+    app.add_post_transform(PlainBoxes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,13 +1,13 @@
-"""Judge a built book: ``python -m tests.site [judge ...] [--book FOLDER] [--pages GLOB ...]``.
+"""Judge a built book: ``python -m tests.site JUDGE [FOLDER [PAGES ...]]``.
 
-Without names, all judges look at all pages of build/html/latest. Findings are printed as they come,
-then one table of figures; the figures also go to build/site-checks.json. Exits with 1 if a figure
-is red.
+JUDGE is ``all``, or one or several names with commas between them; FOLDER is one version of the
+built book, by default build/html/latest; PAGES are patterns such as ``chapters/*.html``, by default
+all pages. Findings are printed as they come, then one table of figures, which also goes to
+build/site-checks.json. The program exits with 1 if a figure is red.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 import time
@@ -18,32 +18,29 @@ from tests.site.report import Row, table, write
 
 ROOT = Path(__file__).parents[2]
 # From the quickest to the slowest.
-JUDGES = ("links", "vnu", "keyboard", "csp", "weight", "lighthouse", "axe")
+JUDGES = ("links", "vnu", "csp", "keyboard", "lighthouse", "weight", "axe")
 
 
-def main() -> int:
+def main(which: str, folder: str = "build/html/latest", *patterns: str) -> int:
     """Run the judges that are named."""
-    parser = argparse.ArgumentParser(prog="python -m tests.site", description=__doc__)
-    parser.add_argument("judges", nargs="*", metavar="judge", help=", ".join(JUDGES))
-    parser.add_argument("--book", type=Path, default=ROOT / "build" / "html" / "latest")
-    parser.add_argument("--pages", nargs="+", default=["**/*.html"], metavar="GLOB")
-    options = parser.parse_args()
-    if unknown := set(options.judges) - set(JUDGES):
-        parser.error(f"there is no judge {', '.join(sorted(unknown))}")
-    book: Path = options.book.resolve()
-    pages = sorted({page for pattern in options.pages for page in book.glob(pattern)})
+    names = JUDGES if which == "all" else which.split(",")
+    if unknown := set(names) - set(JUDGES):
+        raise SystemExit(
+            f"there is no judge {', '.join(sorted(unknown))}, only {', '.join(JUDGES)}"
+        )
+    book = (ROOT / folder).resolve()
+    pages = sorted({page for pattern in patterns or ["**/*.html"] for page in book.glob(pattern)})
     if not pages:
-        parser.error(f"{book} has no such pages: build the book first, by nox -s docs")
+        raise SystemExit(f"{book} holds no such page; nox -s docs builds the book")
 
     rows: list[Row] = []
-    for name in options.judges or JUDGES:
+    for name in names:
         start = time.monotonic()
         try:
-            found = importlib.import_module(f"tests.site.{name}").judge(book, pages)
-        except Exception as error:
+            rows += importlib.import_module(f"tests.site.{name}").judge(book, pages)
+        except Exception as error:  # the other judges still speak
             traceback.print_exc()
-            found = [Row(name, "the judge itself", type(error).__name__, "no error", ok=False)]
-        rows += found
+            rows.append(Row(name, "the judge itself", type(error).__name__, "no error", ok=False))
         write(rows, ROOT / "build" / "site-checks.json")
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     print(table(rows))
@@ -51,4 +48,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    sys.exit(main(*sys.argv[1:]))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser
+
 from tests.site.browser import SETTINGS, Setting, look, spread
 from tests.site.report import Row, problem
 from tests.site.server import serve

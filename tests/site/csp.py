@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, ConsoleMessage, Page
+
 from tests.site.browser import SETTINGS, look, spread
 from tests.site.headers import POLICY, shipped
 from tests.site.report import Row, problem

@@ -5,7 +5,9 @@
     "color", "textDecorationLine", "opacity",
   ];
   const still = new CSSStyleSheet();
-  still.replaceSync("*, ::before, ::after { transition: none !important; animation: none !important }");
+  still.replaceSync(`*, ::before, ::after {
+    transition: none !important; animation: none !important; scroll-behavior: auto !important;
+  }`);
   document.adoptedStyleSheets = [still];
 
   // The element and what encloses it closely: an input's frame may be what shows the focus.

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page
+
 from tests.site.browser import NARROW, Setting, look, spread
 from tests.site.report import Row, problem
 from tests.site.samples import samples
