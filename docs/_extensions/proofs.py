@@ -68,7 +68,7 @@ class PlainBoxes(SphinxPostTransform):
         for section in list(self.document.findall(nodes.section)):
             if not isinstance(section.parent, nodes.section | nodes.document):
                 content = nodes.container("", *section.children, classes=section["classes"])
-                section.replace_self(content)
+                section.parent.replace(section, content)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

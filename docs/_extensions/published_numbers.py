@@ -87,7 +87,7 @@ class PublishedNumbers(SphinxDirective):
 def comparison(entry: published.Published, ours: dict[str, list[float]]) -> nodes.table:
     """Tabulate each quantity as printed, as computed, and the largest difference."""
     listed = "printed" if entry.origin == "published" else "expected"
-    rows = [("", listed, "ours", "difference")]
+    rows = [("quantity", listed, "ours", "difference")]
     for name, printed in entry.expected.items():
         off = max(
             (value - float(digits) for value, digits in zip(ours[name], printed, strict=True)),

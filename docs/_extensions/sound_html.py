@@ -2,7 +2,7 @@
 
 - The title of a page is a heading of the whole article, not of a section inside it.
 - What a field says in several blocks is no paragraph (``<ul>`` in ``<p>``).
-- The captions of lists of pages are headings with a level.
+- The captions of lists of pages are headings with a level; works in a list are its items.
 - A listing is a ``<pre>``, which may hold ``<span>`` but no ``<div>``.
 - A formula, a table, a figure or a listing wider than its place can be scrolled by keyboard.
 """
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.util.typing import ExtensionMetadata
 
-CAPTION = 'class="caption" role="heading"'
+# Roles as Sphinx and docutils write them, and in full, or as they are called now.
+ROLES = {
+    'class="caption" role="heading"': 'class="caption" role="heading" aria-level="2"',
+    'role="doc-biblioentry"': 'role="listitem"',
+}
 
 
 def visit_section(translator: HTML5Translator, node: nodes.section) -> None:
@@ -57,10 +61,11 @@ class FreeBlocks(SphinxPostTransform):
 def mend(
     _app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _doctree: Any
 ) -> None:
-    """Mend what is text already: lists of pages, and the listings of viewcode."""
+    """Mend what is text already: roles, and the listings of viewcode."""
     for name in ("body", "toc", "furo_navigation_tree"):
-        if CAPTION in (text := context.get(name) or ""):
-            context[name] = text.replace(CAPTION, f'{CAPTION} aria-level="2"')
+        for written, right in ROLES.items():
+            if written in (text := context.get(name) or ""):
+                context[name] = text.replace(written, right)
     if pagename.startswith("_modules/"):
         head, mark, listing = context["body"].partition("<pre>")
         listing = listing.replace('<div class="viewcode-block"', '<span class="viewcode-block"')
