@@ -107,4 +107,5 @@ html_favicon = "_static/favicon.svg"
 html_math_renderer = "mathml"
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 html_copy_source = False
+html_scaled_image_link = False
 html_show_sphinx = False

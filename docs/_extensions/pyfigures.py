@@ -32,8 +32,10 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from matplotlib.figure import Figure
 from sphinx.directives.patches import Figure as FigureDirective
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
+from _extensions import svg
 from figures import style
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class PyFigure(FigureDirective):
                 env.note_dependency(file)
         try:
             function = getattr(importlib.import_module(f"figures.{module_name}"), function_name)
-            svg = drawn(function)
+            drawing = drawn(function)
         except Exception as error:
             self.warn(f"figure {dotted} cannot be drawn: {type(error).__name__}: {error}")
             env.note_reread()  # the next build says it again, unless somebody has mended it
@@ -83,16 +85,37 @@ class PyFigure(FigureDirective):
             if name not in measurements:
                 self.warn(f"figure {dotted} reads a measurement: add :data: {name}")
         path = Path(env.doctreedir) / "figures" / f"{dotted.replace('.', '-')}.svg"
-        write_if_changed(path, svg)
+        write_if_changed(path, drawing)
         page = Path(env.doc2path(env.docname)).parent
         self.arguments = [Path(os.path.relpath(path, page)).as_posix()]
         self.options["figclass"] = ["pyfigure"]
-        return super().run()
+        result = super().run()
+        for image in [image for node in result for image in node.findall(nodes.image)]:
+            image["pixels"] = svg.pixels(drawing)
+        return result
 
     def warn(self, message: str) -> None:
         """Report where the directive stands."""
         source, line = self.state_machine.get_source_and_line(self.lineno)
         logger.warning(message, location=f"{source}:{line}", type="pyfigures")
+
+
+class PlaceImages(SphinxPostTransform):
+    """Tell browsers how large each figure is, so that nothing moves when it comes.
+
+    The figures below the first come when the reader comes near them.
+    """
+
+    default_priority = 501
+    builders = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Set the attributes of the images."""
+        for position, image in enumerate(self.document.findall(nodes.image)):
+            if "pixels" in image:
+                image["width"], image["height"] = map(str, image["pixels"])
+            if position > 0:
+                image["loading"] = "lazy"
 
 
 def matching(env: BuildEnvironment, patterns: str) -> list[str]:
@@ -132,7 +155,7 @@ def drawn(function: Any) -> str:
             )
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
-    return target.getvalue()
+    return svg.slim(target.getvalue())
 
 
 def write_if_changed(path: Path, text: str) -> None:
@@ -149,5 +172,6 @@ def write_if_changed(path: Path, text: str) -> None:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Offer the directive."""
     app.add_directive("pyfigure", PyFigure)
+    app.add_post_transform(PlaceImages)
     app.connect("env-get-outdated", read_new_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -57,8 +57,8 @@ def terms() -> Figure:
     p = sinusoidal(np.arange(48), 32)
     form = np.random.default_rng(5).normal(size=(32, 32)) / 32
     for ax, weights, title in ((axes[0, 0], np.eye(32), "W = I"), (axes[0, 1], form, "random W")):
-        ax.pcolormesh(score_terms(p, p, weights).position_position, cmap=style.HEAT)
-        ax.set(title=title, xlabel="key's position", aspect="equal", ylim=(48, 0))
+        style.heat_map(ax, score_terms(p, p, weights).position_position)
+        ax.set(title=title, xlabel="key's position")
         ax.grid(visible=False)
     axes[0, 0].set_ylabel("query's position")
     return fig

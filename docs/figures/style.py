@@ -62,3 +62,13 @@ def one(*, width: float = 6.4, height: float = 3.4) -> tuple[Figure, Axes]:
     """Make a figure with a single pair of axes."""
     fig, axes = figure(width=width, height=height)
     return fig, axes[0, 0]
+
+
+def heat_map(ax: Axes, values: NDArray[np.floating[Any]]) -> None:
+    """Draw a matrix as squares, its rows downward from zero.
+
+    The squares are the pixels of an image, which stays sharp when it is enlarged: as shapes, each
+    of them weighs as much as a letter.
+    """
+    rows, columns = values.shape
+    ax.imshow(values, cmap=HEAT, interpolation="none", extent=(0, columns, rows, 0))

@@ -20,6 +20,7 @@ from figures import style
 Build = Callable[[str], tuple[str, str, Path]]
 
 CONF = 'extensions = ["myst_parser", "_extensions.pyfigures"]\nnumfig = True\n'
+CONF += "html_scaled_image_link = False\n"
 
 
 def line() -> Figure:
@@ -83,6 +84,18 @@ def test_figure_has_number_caption_and_text_alternative(build: Build) -> None:
     assert 'id="fig-line"' in html
     assert html.count("Fig. 1") == 2
     assert (out / "_images" / "probe-line.svg").exists()
+
+
+def test_images_hold_their_place_and_come_when_needed(build: Build) -> None:
+    html, warnings_, _ = build("```{pyfigure} probe.line\n:alt: x\n```\n\n" * 2)
+    assert not warnings_
+    first, second = re.findall("<img[^>]*>", html)
+    for image in (first, second):
+        assert 'width="614"' in image  # 6.4 inches of 96 pixels
+        assert 'height="326"' in image
+    assert "loading" not in first
+    assert 'loading="lazy"' in second
+    assert "<a" not in re.split("<figure", html)[1].split("<figcaption")[0]
 
 
 @pytest.mark.parametrize(
