@@ -76,6 +76,7 @@ myst_title_to_header = True
 myst_heading_anchors = 3
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "alpha"
+bibtex_tooltips_style = "short"  # ours, in _extensions/slim.py
 proof_minimal_theme = True
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

@@ -19,8 +19,8 @@ from math_core import LatexError, LatexToMathML
 SILENTLY_WRONG = {
     r"\\\\(\*|\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])": r"nothing may follow \\: no star, no length",
     r"\\begin\{(aligned|gathered|cases)\}\s*\[": "an environment takes no position in brackets",
-    r"\\begin\{(equation|align|gather|multline|alignat|flalign)\}": (
-        "the environment numbers itself: use aligned, and :label: for the number"
+    r"\\begin\{(equation|align|gather|multline|alignat|flalign)\*?\}": (
+        "the environment places or numbers itself: use aligned, and :label: for the number"
     ),
     r"\\eqref\b": "refer to equations in the text, with {eq}",
     r"\\(Big|bigg|Bigg)r?\s*(\\[a-zA-Z]+|\\?.)\s*[\^_]": (
@@ -37,6 +37,17 @@ FONT_CHARACTERS = Path(__file__).parents[1] / "_static" / "fonts" / "characters.
 TALL = {"mfrac", "mroot", "msqrt", "mtable", "munder", "munderover"}
 LARGE_OPERATORS = set("∑∏∐∫∬∭∮⋀⋁⋂⋃⨀⨁⨂")
 BIG = "1.2em"  # what the converter makes of \big
+# What the converter styles in place, which the site's security policy forbids: classes of book.css.
+CLASSES = {
+    "text-align: right;justify-items: end;padding-right: 0;": "to-right",
+    "text-align: left;justify-items: start;padding-left: 0;": "to-left",
+    "text-align: left;justify-items: start;padding-right: 0;": "case",
+    "text-align: left;justify-items: start;padding-right: 0;padding-left:1em;": "condition",
+    "padding-right:0.1667em;": "spaced",
+    "margin-left:-0.16666667em;": "drawn-back",
+}
+# These lay out several children as a row of their own accord.
+ROWS = {"math", "msqrt", "mtd"}
 # Of two styles of script the font has one: the selectors between them say nothing.
 SCRIPT_SELECTORS = dict.fromkeys(map(ord, "\ufe00\ufe01"))
 WIDE = 24  # characters that fit beside an equation's number on a telephone
@@ -47,10 +58,13 @@ class Converter:
     """A converter that knows a table of macros."""
 
     def __init__(self, macros: Mapping[str, str]) -> None:
-        self.latex = LatexToMathML(macros=dict(macros), annotation=True, fancy_error=False)
+        self.latex = LatexToMathML(macros=dict(macros), annotation=False, fancy_error=False)
 
     def __call__(self, tex: str, *, display: bool, xml: bool = False) -> str:
         r"""Convert a formula to MathML, for HTML or, with a namespace, for XML.
+
+        The LaTeX stays with it: in HTML as ``data-latex``, which tools that copy formulas know and
+        screen readers leave alone; in XML as ``alttext``, for readers of books without MathML.
 
         Raises
         ------
@@ -71,11 +85,17 @@ class Converter:
             listed = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing)
             raise ValueError(f"the book's font has no {listed}: see docs/_static/fonts/README.md")
         relax_fences(math)
-        pieces = [math] if display else cut(math)
+        drop_rows(math)
         if xml:
-            for piece in pieces:
-                piece.set("xmlns", "http://www.w3.org/1998/Math/MathML")
-        return "<wbr />".join(ElementTree.tostring(piece, encoding="unicode") for piece in pieces)
+            math.attrib.update(xmlns="http://www.w3.org/1998/Math/MathML", alttext=tex)
+            return written(math)
+        style_by_classes(math)
+        whole = math if display else cut(math)
+        whole.attrib |= {
+            "class": f"{whole.get('class', '')} notranslate".strip(),
+            "data-latex": tex,
+        }
+        return written(whole)
 
 
 @cache
@@ -100,9 +120,8 @@ def complaint(tex: str) -> str | None:
 
 
 def printed(math: ElementTree.Element) -> set[str]:
-    """Collect the characters that a formula prints, not those of the LaTeX that it carries."""
-    texts = (element.text or "" for element in math.iter() if element.tag != "annotation")
-    return set("".join("".join(texts).split()))
+    """Collect the characters that a formula prints."""
+    return set("".join("".join(math.itertext()).split()))
 
 
 def relax_fences(math: ElementTree.Element) -> None:
@@ -128,24 +147,52 @@ def is_tall(element: ElementTree.Element) -> bool:
     return element.tag in TALL or large_operator or stacked
 
 
-def cut(math: ElementTree.Element) -> list[ElementTree.Element]:
+def drop_rows(math: ElementTree.Element) -> None:
+    """Drop rows around all that an element holds, if it lays it out as a row anyway."""
+    for element in math.iter():
+        while element.tag in ROWS and len(element) == 1 and is_plain_row(element[0]):
+            element[:] = element[0]
+
+
+def is_plain_row(element: ElementTree.Element) -> bool:
+    """Say whether an element is a row and nothing more."""
+    return element.tag == "mrow" and not element.attrib
+
+
+def style_by_classes(math: ElementTree.Element) -> None:
+    """Say by a class what the converter says by a style."""
+    for element in math.iter():
+        if style := element.attrib.pop("style", ""):
+            if style not in CLASSES:
+                raise ValueError(f"styled in place, which no page may be: {style}")
+            element.set("class", CLASSES[style])
+
+
+def cut(math: ElementTree.Element) -> ElementTree.Element:
     """Cut a wide formula after its relations: browsers never break a line inside a formula."""
-    row = math.find("semantics/mrow")
-    if row is None or not is_wide(ElementTree.tostring(math, encoding="unicode")):
-        return [math]
     pieces: list[list[ElementTree.Element]] = [[]]
-    for child in row:
+    for child in math:
         pieces[-1].append(child)
         if child.tag == "mo" and child.text in RELATIONS:
             pieces.append([])
-    cut_up = []
-    for piece in filter(None, pieces):
-        cut_up.append(ElementTree.Element("math", math.attrib))
-        ElementTree.SubElement(cut_up[-1], "mrow").extend(piece)
-    return cut_up if len(cut_up) > 1 else [math]
+    if pieces[-1] == []:
+        pieces.pop()
+    if len(pieces) == 1 or not is_wide(written(math)):
+        return math
+    whole = ElementTree.Element("span", {"class": "math"})
+    for piece in pieces:
+        if len(whole):
+            ElementTree.SubElement(whole, "wbr")
+        ElementTree.SubElement(whole, "math", math.attrib).extend(piece)
+    return whole
+
+
+def written(element: ElementTree.Element) -> str:
+    """Write an element; HTML and XML both take a line break in an attribute as it is."""
+    return ElementTree.tostring(element, encoding="unicode").replace("&#10;", "\n")
 
 
 def is_wide(mathml: str) -> bool:
     """Estimate whether a formula is too wide for a telephone."""
-    rows = re.sub(r"<annotation.*?</annotation>", "", mathml).split("</mtr>")
+    rows = mathml.split("</mtr>")
     return any(len(html.unescape(re.sub(r"<[^>]+>", "", row))) > WIDE for row in rows)

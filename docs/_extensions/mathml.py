@@ -84,13 +84,11 @@ def rendered(translator: HTML5Translator, node: nodes.Element, tex: str, *, disp
 
 
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
-    """Write a formula in the line."""
+    """Write a formula in the line, in an element of its own only if that carries something."""
     mathml = rendered(translator, node, node.astext(), display=False)
-    translator.body.append(
-        translator.starttag(node, "span", "", CLASS="math notranslate nohighlight")
-        + mathml
-        + "</span>"
-    )
+    if node["ids"] or node["classes"]:
+        mathml = f"{translator.starttag(node, 'span', '')}{mathml}</span>"
+    translator.body.append(mathml)
     raise nodes.SkipNode
 
 
@@ -106,7 +104,7 @@ def visit_display(translator: HTML5Translator, node: nodes.math_block) -> None:
     name = f"Equation {number}" if number else "Formula"
     stop = f' tabindex="0" role="group" aria-label="{name}"' if is_wide(mathml) else ""
     body = translator.body
-    body.append(translator.starttag(node, "div", CLASS="math math-block notranslate nohighlight"))
+    body.append(translator.starttag(node, "div", CLASS="math math-block"))
     body.append(f'<div class="math-scroll"{stop}>{mathml}</div>')
     if number:
         body.append(f'<span class="eqno">({number})')
@@ -116,16 +114,21 @@ def visit_display(translator: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-class DropWrapperIds(SphinxPostTransform):
-    """Take back the ids that Furo copies onto the boxes it puts around formulas and tables."""
+class DropWrappers(SphinxPostTransform):
+    """Take back what Furo puts around formulas and tables: a box, or the ids that it copies there.
+
+    A formula scrolls in a box of its own already.
+    """
 
     default_priority = 501  # just after Furo's own transform
     formats = ("html",)
 
     def run(self, **kwargs: Any) -> None:
-        """Empty the wrappers' ids and names."""
-        for node in self.document.findall(nodes.container):
-            if {"math-wrapper", "table-wrapper"} & set(node["classes"]):
+        """Take out the formulas, and empty the ids and names of what is around tables."""
+        for node in list(self.document.findall(nodes.container)):
+            if "math-wrapper" in node["classes"]:
+                node.parent.replace(node, node.children)
+            elif "table-wrapper" in node["classes"]:
                 node["ids"] = []
                 node["names"] = []
 
@@ -172,7 +175,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_html_math_renderer(
         "mathml", inline_renderers=(visit_inline, None), block_renderers=(visit_display, None)
     )
-    app.add_post_transform(DropWrapperIds)
+    app.add_post_transform(DropWrappers)
     app.add_post_transform(KeepTogether)
     app.connect("config-inited", add_preamble)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from sphinx.config import Config
 from sphinx.testing.util import SphinxTestApp
 
 from _extensions import mathml
-from _extensions.math_conversion import FONT_CHARACTERS, WIDE, font_characters, is_wide
+from _extensions.math_conversion import CLASSES, FONT_CHARACTERS, WIDE, font_characters, is_wide
 
+ROOT = Path(__file__).parents[2]
 Build = Callable[[str], tuple[str, str]]
 
 CONF = 'extensions = ["myst_parser", "_extensions.mathml"]\n' + "\n".join(
@@ -47,7 +49,7 @@ def build(tmp_path: Path) -> Build:
 
 def layout(tex: str) -> str:
     """Convert a displayed formula and leave out the source that it carries along."""
-    return re.sub("<annotation.*", "", mathml.convert(tex, display=True))
+    return re.sub(' data-latex="[^"]*"', "", mathml.convert(tex, display=True))
 
 
 @pytest.mark.parametrize("name", mathml.MACROS)
@@ -84,6 +86,7 @@ def test_refuses_what_it_cannot_convert(tex: str) -> None:
         (r"\begin{aligned} a \\* b \end{aligned}", "no star"),
         (r"\begin{aligned}[t] a \end{aligned}", "no position"),
         (r"\begin{align} a &= b \end{align}", "use aligned"),
+        (r"\begin{align*} a &= b \end{align*}", "use aligned"),
         (r"a \\ b", "outside an environment"),
         (r"\begin{aligned} a \\ b \end{aligned} \\ c", "outside an environment"),
         (r"\eqref{eq-x}", "in the text"),
@@ -104,7 +107,6 @@ def test_refuses_what_would_be_printed_wrong(tex: str, mend: str) -> None:
         r"\begin{cases} 1 & a \\ [0, 1] & b \end{cases}",
         r"\begin{aligned} a &= \begin{cases} b \\ c \end{cases} \\ &= d \end{aligned}",
         r"\bigl( x \bigr)^2 + \Bigl( x^2 \Bigr) + \begin{matrix} a \\ b \end{matrix}",
-        r"\begin{align*} a &= b \\ c &= d \end{align*}",
     ],
 )
 def test_takes_what_is_printed_right(tex: str) -> None:
@@ -133,11 +135,15 @@ def test_big_fences_are_larger_letters() -> None:
 
 def test_a_wide_inline_formula_may_break_after_its_relations() -> None:
     wide = r"f(x_1, \dots, x_n) = \sum_{i=1}^n x_i^2 \le \norm{x}_2^2 + g(x_1, \dots, x_n)"
-    pieces = mathml.convert(wide, display=False).split("<wbr />")
-    assert [re.sub("<[^>]+>", "", piece)[-1] for piece in pieces] == ["=", "≤", ")"]
-    assert "".join(re.sub("<[^>]+>", "", piece) for piece in pieces) == re.sub(
-        "<[^>]+>", "", layout(wide)
+    opening, *pieces, closing = re.split(
+        r"(?=<math|</span>)", mathml.convert(wide, display=False).replace("<wbr />", "\u200b")
     )
+    assert re.fullmatch('<span class="math notranslate" data-latex="[^"]*">', opening)
+    assert closing == "</span>"
+    texts = [re.sub("<[^>]+>", "", piece) for piece in pieces]
+    assert [text.rstrip("\u200b")[-1] for text in texts] == ["=", "≤", ")"]
+    assert [text[-1] == "\u200b" for text in texts] == [True, True, False]
+    assert "".join(texts).replace("\u200b", "") == re.sub("<[^>]+>", "", layout(wide))
     assert all(piece.startswith("<math>") for piece in pieces)
     for short in ("a = b", "a + b" * 12, r"\sum_{i=1}^n"):
         assert "<wbr />" not in mathml.convert(short, display=False)
@@ -151,9 +157,53 @@ def test_namespace_only_in_xml() -> None:
     assert "xmlns" not in mathml.convert("x", display=True)
 
 
-def test_source_of_a_formula_is_escaped() -> None:
-    tex = r"a < b \& \text{</annotation><script>}"
-    assert "<script>" not in mathml.convert(tex, display=True)
+@pytest.mark.parametrize(("xml", "name"), [(False, "data-latex"), (True, "alttext")])
+def test_source_stays_with_its_formula(xml: bool, name: str) -> None:
+    tex = 'a < b \\& \n \\text{"</math><script>}'
+    written = mathml.convert(tex, display=True, xml=xml)
+    assert "<script>" not in written
+    read = BeautifulSoup(written, "html.parser").math
+    assert read is not None
+    assert read[name] == tex
+
+
+def test_a_row_around_everything_is_left_out() -> None:
+    for tex in ("a + b", r"\sqrt{a + b}", r"\begin{matrix} {{a + b}} \end{matrix}"):
+        assert "<mrow>" not in mathml.convert(tex, display=True)
+    assert "<mrow>" in mathml.convert(r"\frac{a + b}{c}", display=True), "there it means something"
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\begin{aligned} a &= b \\ c &= d \end{aligned}",
+        r"\begin{cases} a & b \\ c & d \end{cases}",
+        r"a \! b",
+    ],
+)
+def test_no_formula_is_styled_in_place(tex: str) -> None:
+    written = mathml.convert(tex, display=True)
+    assert " style=" not in written
+    css = (ROOT / "docs" / "_static" / "book.css").read_text()
+    for name in set(re.findall(r'class="([^"]*)"', written)) - {"notranslate"}:
+        assert f"math .{name} {{" in css
+
+
+def test_every_class_says_what_the_style_said() -> None:
+    css = (ROOT / "docs" / "_static" / "book.css").read_text()
+    for style, name in CLASSES.items():
+        rule = re.search(rf"math \.{name} {{(.*?)}}", css)
+        assert rule, name
+        wanted, got = (
+            {tuple(re.split(r":\s*", part.strip())) for part in text.split(";") if part.strip()}
+            for text in (style, rule[1])
+        )
+        assert wanted == got
+
+
+def test_a_style_without_a_class_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"styled in place.*color"):
+        mathml.convert(r"\color{red} x", display=True)
 
 
 def test_warning_names_file_and_line(build: Build) -> None:
@@ -173,7 +223,7 @@ def test_number_stands_beside_a_box_that_scrolls(build: Build) -> None:
 def test_page_needs_no_script_for_mathematics(build: Build) -> None:
     html, _ = build("$x$")
     assert not re.search(r"<script[^>]*mathjax", html, re.IGNORECASE)
-    assert "<math>" in html
+    assert '<math class="notranslate" data-latex="x">' in html
 
 
 def test_wide_displays_are_tab_stops_and_small_ones_are_not(build: Build) -> None:
@@ -200,8 +250,7 @@ def test_latex_gets_the_macros_after_what_the_book_sets() -> None:
 def test_text_that_touches_a_formula_stays_with_it(build: Build) -> None:
     html, warnings = build("An ($x$, $n$-gram) and $y$ — then $z$.")
     assert not warnings
-    html = re.sub("<annotation.*?</annotation>", "", html)
-    boxes = re.findall(r'<span class="together">(.*?</math></span>[^<]*)</span>', html)
+    boxes = re.findall(r'<span class="together">(.*?</math>[^<]*)</span>', html)
     assert [re.sub("<[^>]+>", "", box) for box in boxes] == ["(x,", "n-gram)", "z."]
 
 
