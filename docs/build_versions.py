@@ -1,8 +1,10 @@
 """Build the book: the working copy as ``latest``, and every release from its own commit.
 
-Usage: ``python docs/build_versions.py [output folder]``, by default ``build/html``, which becomes
+Usage: ``python docs/build_versions.py [--base-url URL] [output folder]``, by default
+``build/html``, which becomes
 
     index.html     leads to stable/, or to latest/ as long as there is no release
+    404.html       for an address that leads nowhere, where the host knows that name
     versions.html  a plain list of the versions; versions.json and versions.js say the same
     _headers       a Content-Security-Policy, in the format that Netlify and Cloudflare Pages read
     latest/        the working copy, rebuilt where something changed
@@ -11,10 +13,16 @@ Usage: ``python docs/build_versions.py [output folder]``, by default ``build/htm
 
 A release is built with today's tools but from its own files: text, source, extensions, conf.py.
 Warnings are errors. The same commit and the same tools give the same bytes.
+
+With the URL under which all this will be published, pages name their canonical addresses (those of
+releases lie in stable/), the picture that goes with a link, and there are site maps, which
+robots.txt names. Without it, nothing depends on where the folder lies, save that the page for
+missing addresses then expects it at the root of a host.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import html
 import io
@@ -92,10 +100,14 @@ def commit_time(root: Path, commit: str) -> dict[str, str]:
 
 
 def run_sphinx(
-    docs: Path, out: Path, *extra: str, name: str, doctrees: Path, time: dict[str, str]
+    docs: Path, out: Path, *extra: str, name: str, base: str, doctrees: Path, time: dict[str, str]
 ) -> None:
-    """Build one version; a warning is an error."""
+    """Build one version, whose pages belong under ``base`` if it is not empty.
+
+    A warning is an error.
+    """
     options = ["-W", "-n", "--keep-going", "-q", "-j", "auto", "-D", f"versions_current={name}"]
+    options += ["-D", f"html_baseurl={base}"] if base else []
     print(f"Building {name} ...", flush=True)
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-b", "html", *options, *extra, "-d", doctrees, docs, out],
@@ -107,7 +119,7 @@ def run_sphinx(
         raise RuntimeError(f"Version {name} did not build: see the warnings above.")
 
 
-def build_latest(root: Path, site: Path, cache: Path) -> None:
+def build_latest(root: Path, site: Path, cache: Path, base: str = "") -> None:
     """Build the working copy; start over where Sphinx would not notice what changed."""
     docs, out, doctrees = root / "docs", site / "latest", cache / "latest"
     machinery = [
@@ -137,15 +149,22 @@ def build_latest(root: Path, site: Path, cache: Path) -> None:
     write_all = [] if last.get("assets") == now["assets"] else ["-a"]
     if write_all:  # viewcode compares its pages with the modules only
         shutil.rmtree(out / "_modules", ignore_errors=True)
-    time = commit_time(root, "HEAD")
-    run_sphinx(docs, out, *write_all, name="latest", doctrees=doctrees, time=time)
+    run_sphinx(
+        docs,
+        out,
+        *write_all,
+        name="latest",
+        base=base and f"{base}latest/",
+        doctrees=doctrees,
+        time=commit_time(root, "HEAD"),
+    )
     stamp.write_text(json.dumps(now))
 
 
-def build_release(root: Path, site: Path, cache: Path, release: Release) -> bool:
+def build_release(root: Path, site: Path, cache: Path, release: Release, base: str) -> bool:
     """Build a release from its commit, once; return False where the commit is not here."""
     out, stamp = site / release.version, cache / f"{release.version}.stamp"
-    fingerprint = digest(f"{release.commit}\n{toolchain()}")
+    fingerprint = digest(f"{release.commit}\n{base}\n{toolchain()}")
     if out.exists() and stamp.exists() and stamp.read_text() == fingerprint:
         return True
     # An archive rather than a work tree: it leaves nothing behind in the reader's repository.
@@ -161,6 +180,8 @@ def build_release(root: Path, site: Path, cache: Path, release: Release) -> bool
             tree / "docs",
             out,
             name=release.version,
+            # Search engines shall lead to the page of the newest release.
+            base=base and f"{base}stable/",
             doctrees=Path(folder, "doctrees"),
             time=commit_time(root, release.commit),
         )
@@ -198,12 +219,13 @@ def page(title: str, body: str, head: str = "") -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
+        f'<meta name="description" content="{title}: language models through mathematics.">\n'
         f'<link rel="icon" href="latest/_static/favicon.svg">\n{head}<title>{title}</title>\n'
         f"</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
     )
 
 
-def write_root(site: Path, versions: list[dict[str, Any]]) -> None:
+def write_root(site: Path, versions: list[dict[str, Any]], base: str = "") -> None:
     """Write what lies beside the versions: the lists, the redirect, the copy called stable."""
     stable = next((version["name"] for version in versions if version["stable"]), None)
     shutil.rmtree(site / "stable", ignore_errors=True)
@@ -230,8 +252,17 @@ def write_root(site: Path, versions: list[dict[str, Any]]) -> None:
         page("LLM Primer II", f'<p><a href="{target}">To the book</a></p>\n', redirect),
         encoding="utf-8",
     )
-    (site / "_headers").write_text(headers(site, versions), encoding="utf-8")
+    robots = ["User-agent: *", "Allow: /"]
+    for name in ("latest", "stable"):  # releases before 0.3.0 have neither page nor map
+        if (site / name / "404.html").exists():
+            shutil.copy(site / name / "404.html", site)
+        if (site / name / "sitemap.xml").exists():
+            robots.append(f"Sitemap: {base}{name}/sitemap.xml")
+    (site / "robots.txt").unlink(missing_ok=True)
+    if base:
+        (site / "robots.txt").write_text("\n".join([*robots, ""]), encoding="utf-8")
     (site / ".nojekyll").touch()
+    (site / "_headers").write_text(headers(site, versions), encoding="utf-8")
 
 
 def headers(site: Path, versions: list[dict[str, Any]]) -> str:
@@ -252,13 +283,13 @@ def has_inline(page: Path) -> bool:
     return any(mark in text for mark in INLINE)
 
 
-def build_site(root: Path, site: Path) -> None:
+def build_site(root: Path, site: Path, base: str = "") -> None:
     """Build every version that this clone can, and what joins them."""
     cache = site.parent / f"{site.name}-cache"
     cache.mkdir(parents=True, exist_ok=True)
     releases = read_releases(root / "docs" / "releases.toml")
-    build_latest(root, site, cache)
-    built = [release for release in releases if build_release(root, site, cache, release)]
+    build_latest(root, site, cache, base)
+    built = [release for release in releases if build_release(root, site, cache, release, base)]
     names = {release.version for release in built}
     if missing := [release.version for release in releases if release not in built]:
         print(
@@ -269,15 +300,19 @@ def build_site(root: Path, site: Path) -> None:
         if stamp.stem not in names:
             shutil.rmtree(site / stamp.stem, ignore_errors=True)
             stamp.unlink()
-    write_root(site, version_data(site, built))
+    write_root(site, version_data(site, built), base)
 
 
 def main() -> None:
     """Build into the folder named on the command line and say where the book is."""
     root = DOCS.parent
-    site = Path(sys.argv[1] if len(sys.argv) > 1 else root / "build" / "html").resolve()
+    parser = argparse.ArgumentParser(description="Build the book, all its versions.")
+    parser.add_argument("folder", nargs="?", type=Path, default=root / "build" / "html")
+    parser.add_argument("--base-url", default="", metavar="URL", help="where it will be published")
+    given = parser.parse_args()
+    site, base = given.folder.resolve(), given.base_url
     try:
-        build_site(root, site)
+        build_site(root, site, f"{base.rstrip('/')}/" if base else "")
     except RuntimeError as error:
         sys.exit(str(error))
     print(f"\nThe book is in {site}")

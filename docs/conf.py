@@ -41,6 +41,7 @@ extensions = [
     "_extensions.mathml",
     "_extensions.measurements",
     "_extensions.navigation",
+    "_extensions.not_found",
     "_extensions.oracles",
     "_extensions.page_metadata",
     "_extensions.proofs",

@@ -27,13 +27,11 @@ def atom_feed(
     front: str,
     page: Callable[[str], str],
 ) -> bytes:
-    """Write the feed; links are absolute if ``base`` is a URL and relative to the feed if empty.
+    """Write the feed; links are absolute if ``base`` is a folder's URL, relative if it is empty.
 
     Nothing in it depends on when or where it is made: identifiers come from the title and the
     names of the pages, times from the articles' dates.
     """
-    # Without its slash the last part of a base would be taken for a page and dropped.
-    base = f"{base.rstrip('/')}/" if base else ""
     space = uuid.uuid5(uuid.NAMESPACE_URL, title)
     ET.register_namespace("", ATOM)
     root = ET.Element(f"{{{ATOM}}}feed", {"{http://www.w3.org/XML/1998/namespace}lang": "en"})

@@ -25,6 +25,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from _extensions.articles import FOLDER, Article, articles, check_series, neighbors, newest_first
 from _extensions.feed import atom_feed
 from _extensions.links import link
+from _extensions.site import base_address
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -226,7 +227,7 @@ def make_feed(builder: Builder, series: list[Article]) -> bytes:
         title=config.project,
         author=config.author,
         rights=config.copyright,
-        base=config.html_baseurl,
+        base=base_address(config),
         feed=FEED,
         front=builder.get_target_uri(config.root_doc),
         page=builder.get_target_uri,

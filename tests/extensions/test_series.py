@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
 
+import feedparser
 import pytest
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
@@ -274,7 +275,26 @@ def check_feed(path: Path, base: str) -> ET.Element:
     assert len(seen) == 1 + len(root.findall(f"{A}entry"))
     for entry in root.findall(f"{A}entry"):
         assert entry.findtext(f"{A}summary")
+    check_reading(path.read_bytes(), root)
     return root
+
+
+def check_reading(feed: bytes, root: ET.Element) -> None:
+    """Check that a feed reader finds nothing wrong, and finds everything."""
+    read = feedparser.parse(feed)
+    assert not read.bozo
+    assert read.version == "atom10"
+    assert read.feed.author == root.findtext(f"{A}author/{A}name")
+    assert read.feed.language == "en"
+    assert {link.rel for link in read.feed.links} == {"self", "alternate"}
+    entries = root.findall(f"{A}entry")
+    for found, entry in zip(read.entries, entries, strict=True):
+        assert found.title == entry.findtext(f"{A}title")
+        assert found.id == entry.findtext(f"{A}id")
+        assert found.updated_parsed[:6] == (*map(int, found.updated[:10].split("-")), 0, 0, 0)
+        (link,) = entry.findall(f"{A}link")
+        assert found.link == link.get("href")
+        assert found.summary_detail.type == "text/plain"
 
 
 @pytest.mark.parametrize("base", ["", "https://example.org/en/latest"])

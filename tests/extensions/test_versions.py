@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 
 import build_versions
-from build_versions import POLICY, Release, build_latest, build_site, headers, read_releases
+from build_versions import (
+    POLICY,
+    Release,
+    build_latest,
+    build_site,
+    headers,
+    read_releases,
+    write_root,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
+BASE = "https://example.org/book/"
 CONF = """\
 import sys
 from pathlib import Path
@@ -299,3 +308,34 @@ def test_a_wrong_list_of_releases_is_refused(tmp_path: Path) -> None:
         read_releases(path)
     path.write_text(release_list(("0.9", "a" * 40), ("0.10", "b" * 40)))
     assert read_releases(path)[0] == Release("0.10", "2026-01-02", "b" * 40)
+
+
+def test_with_an_address_pages_of_releases_name_those_of_the_stable_one(
+    project: Path, tmp_path: Path
+) -> None:
+    site = tmp_path / "html"
+    build_site(project, site, BASE)
+    for name in ("latest", "0.9", "0.10", "1.0rc1", "stable"):
+        place = "latest" if name == "latest" else "stable"
+        canonical = f'<link rel="canonical" href="{BASE}{place}/deep/a.html">'
+        assert canonical in (site / name / "deep" / "a.html").read_text()
+
+
+def test_the_root_has_the_newest_page_for_missing_addresses_and_names_site_maps(
+    tmp_path: Path,
+) -> None:
+    versions = [{"name": "1.0", "date": "2026-01-01", "url": "1.0/", "stable": True, "pages": []}]
+    for name in ("latest", "1.0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sitemap.xml").touch()
+        (tmp_path / name / "404.html").write_text(name)
+    write_root(tmp_path, versions, BASE)
+    assert (tmp_path / "404.html").read_text() == "1.0"
+    assert (tmp_path / "robots.txt").read_text() == (
+        "User-agent: *\nAllow: /\n"
+        f"Sitemap: {BASE}latest/sitemap.xml\nSitemap: {BASE}stable/sitemap.xml\n"
+    )
+    (tmp_path / "1.0" / "404.html").unlink()
+    write_root(tmp_path, versions)
+    assert (tmp_path / "404.html").read_text() == "latest"
+    assert not (tmp_path / "robots.txt").exists()
