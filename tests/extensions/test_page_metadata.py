@@ -36,7 +36,8 @@ PAGES = {
     "```{toctree}\nchapters/00-start\nreference/api/toy\nreference/tests/test_toy\n```\n",
     "chapters/00-start": "---\ntitle: Start\nnumber: 0\nneeds: []\ndate: 2026-03-01\n"
     'status: finished\nsummary: The "first" steps; many words about them; and then many words '
-    "about everything else that there is to be said; and then again more words than fit; the end."
+    "about everything else that can be said; and then again more words than would fit; in the "
+    "end, no more."
     "\n---\n\nText.\n",
     "reference/api/toy": "# toy_code\n\n```{eval-rst}\n.. automodule:: toy_code\n```\n",
     "reference/tests/test_toy": "# Tests of toy\n\n```python\n1 + 1\n```\n",
@@ -104,12 +105,10 @@ def test_every_page_has_a_description_of_its_own(book: Path) -> None:
     assert about["index.html"] == "What a toy is good for, in two words. It has four pages."
     assert about["chapters/00-start.html"] == (
         'The "first" steps; many words about them; and then many words about everything else that '
-        "there is to be said; and then again more words than fit."
+        "can be said; and then again more words than would fit."
     )
-    assert (
-        about["reference/api/toy.html"]
-        == "A module: what it does, and why. Module toy_code of Toy."
-    )
+    said = about["reference/api/toy.html"]
+    assert said == "A module: what it does, and why. Module toy_code of Toy."
 
 
 def test_tags_without_an_address(book: Path) -> None:

@@ -1,0 +1,178 @@
+"""The Markdown copies of the real book, read back by another parser and held against the pages."""
+
+import re
+from collections import Counter
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from math_core import LatexToMathML
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from _extensions.mathml import MACROS
+
+MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
+HEADINGS = {f"h{level}" for level in range(1, 7)}
+VOID = {"br", "col", "hr", "img", "input", "wbr"}
+# What a copy leaves out: marks of the web page, and numbers of formulas, which stand in the TeX.
+LEFT_OUT = {"headerlink", "viewcode-back", "eqno", "backrefs"}
+# The letter of an item in a list, which HTML does not hold as text.
+INITIAL = re.compile(r"\b[A-Z]+\.\s*")
+
+
+class Page(HTMLParser):
+    """The text of a page between the frame around it, its formulas, and how many parts it has."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+        self.text: list[str] = []
+        self.formulas: list[str] = []
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self._open: list[tuple[str, bool]] = []
+        self.feed(html)
+
+    @property
+    def _silent(self) -> bool:
+        return not self._open or self._open[-1][1]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if not self._open and given.get("id") != "furo-main-content":
+            return
+        self.ids.add(given.get("id", ""))
+        silent = bool(self._open and self._silent)
+        if not silent:
+            self.counts["heading"] += tag in HEADINGS
+            self.counts["display"] += given.get("display") == "block"
+            self.counts.update({tag} & {"pre", "table", "img"})
+            self.formulas += [given["data-latex"]] if "data-latex" in given else []
+            classes = given.get("class", "").split()
+            silent = bool(LEFT_OUT.intersection(classes)) or tag in {"script", "button", "svg"}
+            silent |= bool({"data-latex", "hidden"}.intersection(given))
+            if tag == "a" and "href" in given and not silent and "pre" not in dict(self._open):
+                self.links.append(given["href"])
+            if "term" in classes:  # whose definition, hidden on the page, leads to the glossary
+                self.links.append("glossary")
+        if tag not in VOID:
+            self._open.append((tag, silent))
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open and tag not in VOID:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.text.append(data)
+
+
+class Copy:
+    """The same of its copy."""
+
+    def __init__(self, markdown: str) -> None:
+        self.counts: Counter[str] = Counter()
+        self.text: list[str] = []
+        self.formulas: list[str] = []
+        self.links: list[str] = []
+        self.strange: list[str] = []
+        for token in MARKDOWN.parse(markdown):
+            self.read(token)
+
+    def read(self, token: Token) -> None:
+        """Note what a token says."""
+        names = {"heading_open": "heading", "fence": "pre", "table_open": "table", "image": "img"}
+        self.counts.update([names[token.type]] if token.type in names else [])
+        self.counts["display"] += token.type == "math_block"
+        if token.type.startswith("math_"):
+            self.formulas.append(token.content)
+        elif token.type in {"text", "code_inline", "fence", "softbreak"}:
+            self.text.append(token.content or " ")
+        elif token.type in {"html_inline", "html_block", "code_block"}:
+            self.strange.append(token.content)
+        elif token.type == "inline":
+            for child in token.children or []:
+                self.read(child)
+        elif token.type == "link_open":
+            self.links.append(str(token.attrs["href"]))
+
+
+def squeezed(text: list[str]) -> str:
+    """Join a text without what the two notations do differently."""
+    return "".join(INITIAL.sub("", "".join(text)).split())
+
+
+@pytest.fixture(scope="module")
+def pairs(built_book: Path) -> dict[str, tuple[Page, Copy]]:
+    """Read every page that has a copy, and the copy."""
+    latest = built_book / "latest"
+    return {
+        path.relative_to(latest).with_suffix("").as_posix(): (
+            Page(path.with_suffix(".html").read_text(encoding="utf-8")),
+            Copy(path.read_text(encoding="utf-8")),
+        )
+        for path in sorted(latest.rglob("*.md"))
+    }
+
+
+def test_every_page_of_the_book_has_a_copy(pairs: dict[str, tuple[Page, Copy]]) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    sources = {p.relative_to(docs).with_suffix("").as_posix() for p in docs.glob("[!_]*/**/*.md")}
+    chapters = {name for name in sources if name.startswith(("appendix", "chapters", "reference"))}
+    assert len(chapters) > 180
+    assert chapters | {"index", "_modules/primer_ref/attention"} <= pairs.keys()
+
+
+def test_a_copy_says_what_its_page_says(pairs: dict[str, tuple[Page, Copy]]) -> None:
+    for name, (page, copy) in pairs.items():
+        assert squeezed(copy.text) == squeezed(page.text), name
+        assert copy.counts == page.counts, name
+        assert set(copy.strange) <= {"<sub>", "</sub>", "<sup>", "</sup>"}, name
+
+
+@cache
+def mathml(tex: str, *, macros: bool) -> str:
+    """Draw a formula; groups of one part are drawn as the part."""
+    latex = LatexToMathML(macros={n: body for n, (_, body) in MACROS.items()} if macros else {})
+    drawn = latex.convert_with_local_state(tex, displaystyle=True)
+    return re.sub(r"</?mrow>", "", drawn)
+
+
+def test_a_formula_needs_no_macros_of_the_book(pairs: dict[str, tuple[Page, Copy]]) -> None:
+    labels = 0
+    for name, (page, copy) in pairs.items():
+        for ours, theirs in zip(page.formulas, copy.formulas, strict=True):
+            tex, found = re.subn(r"\n\\tag\{\d+\.\d+\} \\label\{eq-[a-z0-9-]+\}", "", theirs)
+            labels += found
+            assert mathml(tex, macros=False) == mathml(ours, macros=True), (name, tex)
+    assert labels > 600
+
+
+def test_nothing_is_left_of_the_notation_of_the_sources(built_book: Path) -> None:
+    for path in (built_book / "latest").rglob("*.md"):
+        text = re.sub(r"^( *(?:> )*)(`{3,}).*?^\1\2$", "", path.read_text(), flags=re.M | re.S)
+        left = re.findall(r"\{[a-z:-]+\}`|^\W*:::|^\W*```|:[a-z]+:`|¶", text, flags=re.M)
+        assert not left, (path, left)
+
+
+def test_links_of_copies_lead_to_copies(
+    built_book: Path, pairs: dict[str, tuple[Page, Copy]]
+) -> None:
+    latest = built_book / "latest"
+    for name, (page, copy) in pairs.items():
+        assert len(copy.links) == len(page.links), name
+        for link in copy.links:
+            address, fragment = urldefrag(link)
+            if urlsplit(address).scheme:
+                continue
+            target = (latest / name).parent / unquote(address) if address else latest / f"{name}.md"
+            assert target.is_file(), (name, link)
+            other = target.resolve().relative_to(latest.resolve()).with_suffix("").as_posix()
+            if target.suffix == ".html":  # the indices, which have no copies
+                assert other in {"genindex", "py-modindex", "prf-prf", "search"}, (name, link)
+            elif fragment and target.suffix == ".md":
+                assert unquote(fragment) in pairs[other][0].ids, (name, link)
