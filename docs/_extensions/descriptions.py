@@ -57,10 +57,18 @@ def title_of(env: BuildEnvironment, page: str, given: str) -> str:
     return env.titles[page].astext() if page in env.titles else given
 
 
+def in_its_words(env: BuildEnvironment, page: str) -> str:
+    """Return what a page itself says first, as far as it fits; nothing if it has no words."""
+    meta = env.metadata.get(page, {})
+    lead = str(meta.get("lead", ""))
+    if page.startswith(API):
+        return SENTENCE.split(lead)[0]
+    return fitted(str(meta.get("description") or meta.get("summary") or lead))
+
+
 def describe(env: BuildEnvironment, page: str) -> str:
     """Say what a page is about, in 50 to 160 characters."""
-    project, meta = env.config.project, env.metadata.get(page, {})
-    title = title_of(env, page, page)
+    project, title = env.config.project, title_of(env, page, page)
     if page in MADE:
         return MADE[page][1].format(project=project)
     if page.startswith(SOURCES):
@@ -68,10 +76,9 @@ def describe(env: BuildEnvironment, page: str) -> str:
         return f"The source code of {module}, a module behind the equations of {project}."
     if page.startswith(TESTS):
         return f"{title}, as they run, each with the equation of {project} that it checks."
-    lead = str(meta.get("lead", ""))
+    text = in_its_words(env, page) or f"{title}."
     if page.startswith(API):
-        return fitted(f"{SENTENCE.split(lead)[0]} Module {title} of {project}.")
-    text = fitted(str(meta.get("description") or meta.get("summary") or lead or f"{title}."))
+        return fitted(f"{text} Module {title} of {project}.")
     return text if len(text) >= SHORTEST else f"{text} A page of {project}, on language models."
 
 

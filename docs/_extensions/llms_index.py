@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _extensions.articles import articles
-from _extensions.descriptions import describe
+from _extensions.descriptions import describe, in_its_words
 from _extensions.site import base_address, is_site
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ def make_index(env: BuildEnvironment) -> str:
     listed = {"Series": [(f"{a.number}. {a.title}", a.docname, a.summary) for a in articles(env)]}
     for name in SECTIONS:
         pages = sorted(page for page in env.found_docs if section_of(page) == name)
-        listed[name] = [(env.titles[page].astext(), page, describe(env, page)) for page in pages]
+        listed[name] = [
+            (env.titles[page].astext(), page, in_its_words(env, page) or describe(env, page))
+            for page in pages
+        ]
     for name, entries in listed.items():
         lines = [f"- [{title}]({base}{page}.md): {about}" for title, page, about in entries]
         if lines:

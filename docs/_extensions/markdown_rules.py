@@ -68,7 +68,9 @@ class PageConverter(MarkdownConverter):  # type: ignore[misc]
 
     def convert_p(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         """Write a paragraph; the titles of boxes and of unnumbered parts are bold."""
-        text = LINE_SIGNS.sub(escape_line, re.sub(r"(?<!  )\s+", " ", text.strip()))
+        if el.find(["ul", "ol"]):  # Sphinx writes several returned values so
+            return f"\n\n{text.strip()}\n\n"
+        text = LINE_SIGNS.sub(escape_line, " ".join(text.split()))
         if {"admonition-title", "rubric"}.intersection(el.get_attribute_list("class")):
             text = f"**{text}**"
         return str(super().convert_p(el, text, parent_tags))

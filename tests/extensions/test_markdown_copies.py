@@ -281,6 +281,11 @@ def test_what_opens_on_demand() -> None:
     assert convert(fold) == "> **Proof**\n>\n> Clear.\n>\n> Done.\n"
 
 
+def test_a_list_in_a_paragraph() -> None:
+    html = "<p><ul><li><p>one</p></li>\n<li><p>two</p></li></ul></p><p>Three.</p>"
+    assert convert(html) == "- one\n- two\n\nThree.\n"
+
+
 @pytest.mark.parametrize(
     "text",
     [
