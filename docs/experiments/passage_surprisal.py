@@ -1,10 +1,11 @@
-"""Surprisal and next-token entropy of the real model along two passages.
+"""Surprisal and next-token entropy of the real model along four passages.
 
 Every passage is preceded by ``<|endoftext|>``, which separates documents, so that its first
 token has a surprisal too. Result::
 
     passages: list of
-        name            "persuasion", the opening of Jane Austen's novel, or "modern"
+        name            "persuasion", the opening of Jane Austen's novel; "modern", written for
+                        the book; "backwards", its words from last to first; "twice", it and it
         start           text of the token before the passage
         tokens          text of each token
         surprisal       of each token, in nats
@@ -97,7 +98,12 @@ def measure() -> dict[str, Any]:
         The fields described above.
     """
     model = llama.load()
-    texts = {"persuasion": opening(), "modern": MODERN}
+    texts = {
+        "persuasion": opening(),
+        "modern": MODERN,
+        "backwards": " ".join(reversed(MODERN.split())),
+        "twice": f"{MODERN} {MODERN}",
+    }
     items = record.progress(list(texts.items()), NAME)
     return {"passages": [measure_passage(model, name, text) for name, text in items]}
 

@@ -1,4 +1,4 @@
-"""Figures of chapter 1: leaking mass, entropy, divergence, n-gram order, codes."""
+"""Figures of chapter 1: leaking mass, entropy, passages, divergence, n-gram order, codes."""
 
 from __future__ import annotations
 
@@ -50,6 +50,23 @@ def _hump(center: float, width: float) -> Floats:
     x = np.arange(40)
     weights = np.exp(-((x - center) ** 2) / (2 * width**2))
     return np.asarray(weights / weights.sum())
+
+
+def passages() -> Figure:
+    """Draw the mean surprisal of the tokens read so far, along four passages."""
+    labels = {
+        "persuasion": "opening of Persuasion",
+        "modern": "modern passage",
+        "backwards": "its words backwards",
+        "twice": "modern passage, twice",
+    }
+    fig, ax = style.one(height=5.0)
+    for passage in record.load("passage_surprisal")["passages"]:
+        n = np.arange(1, len(passage["surprisal"]) + 1)
+        ax.plot(n, np.cumsum(passage["surprisal"]) / n, label=labels[passage["name"]])
+    ax.set(xlabel="tokens read", ylabel="mean surprisal so far, nats", ylim=(0, None))
+    ax.legend(loc="upper right")
+    return fig
 
 
 def asymmetry() -> Figure:

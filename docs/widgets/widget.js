@@ -349,8 +349,7 @@ function define(name, { compute, draw, say }) {
       this.#plot.hidden = false;
       this.#figure.classList.add("live");
       const result = this.compute(this.settings);
-      const size = { width: Math.min(this.clientWidth, 640), height: this.#height };
-const drawing = draw(size, result, this.settings, data);
+      const drawing = draw(this.#size, result, this.settings, data);
       const words = this.#say(result);
       if (drawing instanceof SVGElement) {
         drawing.setAttribute("role", "img");

@@ -133,7 +133,8 @@ def test_stored_files_say_where_they_come_from(path: Path) -> None:
 @pytest.mark.model
 def test_passage_surprisal(model: llama.Model) -> None:
     stored = record.load("passage_surprisal")["passages"]
-    assert [passage["name"] for passage in stored] == ["persuasion", "modern"]
+    names = ["persuasion", "modern", "backwards", "twice"]
+    assert [passage["name"] for passage in stored] == names
     again = record.plain(
         passage_surprisal.measure_passage(model, "modern", passage_surprisal.MODERN)
     )
@@ -142,6 +143,10 @@ def test_passage_surprisal(model: llama.Model) -> None:
         assert_close(again[field], stored[1][field])
     np.testing.assert_allclose(again["rank"], stored[1]["rank"], rtol=0.02, atol=1)
     assert "".join(stored[0]["tokens"]) == passage_surprisal.opening()
+    backwards = "".join(stored[2]["tokens"]).split()
+    assert backwards[::-1] == passage_surprisal.MODERN.split()
+    # What came before the copy cannot know that it will come.
+    np.testing.assert_allclose(stored[3]["surprisal"][:55], stored[1]["surprisal"], rtol=2e-3)
     for passage in stored:
         bits = sum(passage["surprisal"]) / math.log(2)
         assert passage["bits_per_byte"] == pytest.approx(bits / passage["bytes"], rel=1e-5)
