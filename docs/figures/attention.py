@@ -26,6 +26,7 @@ from primer_ref.kernel_attention import (
     positive_features,
     positive_features_variance,
 )
+from widgets.attention_geometry import KEYS, VALUES
 
 Floats = NDArray[np.floating[Any]]
 
@@ -51,8 +52,7 @@ def temperature() -> Figure:
 def geometry() -> Figure:
     """Draw keys with the weights that a query gives them, and the outputs among the values."""
     fig, axes = style.figure(height=3.5, columns=2)
-    keys = np.array([[2.2, 0.6], [1.0, 1.8], [-1.6, 1.2], [-1.2, -1.4], [1.1, -1.9]])
-    values = np.array([[0.2, 0.4], [2.6, 0.0], [3.4, 1.8], [1.9, 3.0], [0.1, 2.1]])
+    keys, values = np.array(KEYS), np.array(VALUES)
     query = np.array([[1.1, 1.5]])
     weights = attention_weights(query, keys)[0]
     left, right = axes[0]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from experiments import record
 from figures import style
 from primer_ref.information import entropy, kl_divergence, surviving_mass
+from widgets.passage_surprisal import NAMES
 
 Floats = NDArray[np.float64]
 
@@ -54,16 +55,10 @@ def _hump(center: float, width: float) -> Floats:
 
 def passages() -> Figure:
     """Draw the mean surprisal of the tokens read so far, along four passages."""
-    labels = {
-        "persuasion": "opening of Persuasion",
-        "modern": "modern passage",
-        "backwards": "its words backwards",
-        "twice": "modern passage, twice",
-    }
     fig, ax = style.one(height=5.0)
     for passage in record.load("passage_surprisal")["passages"]:
         n = np.arange(1, len(passage["surprisal"]) + 1)
-        ax.plot(n, np.cumsum(passage["surprisal"]) / n, label=labels[passage["name"]])
+        ax.plot(n, np.cumsum(passage["surprisal"]) / n, label=NAMES[passage["name"]])
     ax.set(xlabel="tokens read", ylabel="mean surprisal so far, nats", ylim=(0, None))
     ax.legend(loc="upper right")
     return fig
