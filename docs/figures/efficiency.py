@@ -20,6 +20,7 @@ from primer_ref.flash_attention import (
 from primer_ref.parameters import MODELS
 from primer_ref.roofline import DEVICES, Device, attainable, ridge_point
 from primer_ref.serving import decode_intensity, prefill_intensity
+from widgets.online_softmax import SCORES
 
 Floats = NDArray[np.floating[Any]]
 
@@ -183,6 +184,28 @@ def gpu() -> Figure:
         ylim=(100, 200_000),
     )
     right.legend(loc="lower right", fontsize=9)
+    return fig
+
+
+def online() -> Figure:
+    """Draw scores with their running maximum, and the terms before and after it rises."""
+    fig, axes = style.figure(height=4.6, rows=2)
+    (above,), (below,) = axes
+    key, scores = np.arange(1, len(SCORES) + 1), np.array(SCORES)
+    peaks = np.maximum.accumulate(scores)
+    above.bar(key, scores + 2, bottom=-2, width=0.7, color=style.COLORS[0], alpha=0.75)
+    above.stairs(peaks, np.arange(len(key) + 1) + 0.5, color=style.COLORS[1], label="m", lw=2)
+    above.set(ylabel="score (nats)", ylim=(-2, 7))
+    above.legend(loc="upper left")
+    old, new = np.exp(scores[:5] - peaks[4]), np.exp(scores[:6] - peaks[5])
+    outline = {"facecolor": "none", "edgecolor": style.INK, "linestyle": ":"}
+    below.bar(key[:5], old, width=0.7, label="after 5 keys", **outline)
+    below.bar(key[:6], new, width=0.7, color=style.COLORS[0], alpha=0.75, label="after 6 keys")
+    below.set(xlabel="key", ylabel=r"$e^{s_j-m}$", xlim=above.get_xlim(), ylim=(0, 1.3))
+    below.legend(loc="upper right")
+    for ax in (above, below):
+        ax.set_xticks(key)
+        ax.grid(visible=False, axis="x")
     return fig
 
 
