@@ -14,6 +14,7 @@ from primer_ref.generalization import (
     logistic_descent,
     max_margin_solution,
     min_norm_solution,
+    ridge_risk,
     ridgeless_risk,
     ridgeless_risk_gaussian,
     ridgeless_risk_given,
@@ -279,3 +280,30 @@ def test_one_case_follows_the_flow() -> None:
     (early,), (late,) = logistic_descent([[1.0]], [1], step=1.0, times=[5_000, 50_000])
     assert late - early == pytest.approx(np.log(10), abs=1e-3)
     assert early == pytest.approx(np.log1p(5_000), abs=5e-3)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("penalty", [0.02, 0.5])
+def test_ridge_risk_is_that_of_large_draws(gamma: float, penalty: float) -> None:
+    rng, n = np.random.default_rng(8), 600
+    p = round(gamma * n)
+    x = rng.normal(size=(n, p))
+    estimate = np.linalg.inv(x.T @ x + n * penalty * np.eye(p)) @ x.T
+    limit = ridge_risk(gamma, noise=0.5, signal=1.0, penalty=penalty)
+    gap = estimate @ x - np.eye(p)  # squared over p: the mean over all directions of the truth
+    assert limit.bias == pytest.approx(np.sum(gap**2) / p, rel=0.05)
+    assert limit.variance == pytest.approx(0.5 * np.sum(estimate**2), rel=0.05)
+
+
+def test_ridge_risk_without_a_penalty_and_with_the_best() -> None:
+    gamma = np.array([0.2, 0.9, 1.3, 7.0])
+    plain = ridgeless_risk(gamma, noise=0.3, signal=2.0)
+    for penalty in (0.0, 1e-9):
+        risk = ridge_risk(gamma, noise=0.3, signal=2.0, penalty=penalty)
+        np.testing.assert_allclose(risk.bias, plain.bias, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(risk.variance, plain.variance, rtol=1e-6)
+    best = ridge_risk(gamma, noise=0.3, signal=2.0, penalty=gamma * 0.3 / 2).total
+    assert np.all(np.diff(best) > 0)  # no peak
+    for factor in (0.9, 1.1):
+        other = ridge_risk(gamma, noise=0.3, signal=2.0, penalty=factor * gamma * 0.3 / 2).total
+        assert np.all(best < other)

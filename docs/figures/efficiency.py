@@ -194,7 +194,9 @@ def online() -> Figure:
     key, scores = np.arange(1, len(SCORES) + 1), np.array(SCORES)
     peaks = np.maximum.accumulate(scores)
     above.bar(key, scores + 2, bottom=-2, width=0.7, color=style.COLORS[0], alpha=0.75)
-    above.stairs(peaks, np.arange(len(key) + 1) + 0.5, color=style.COLORS[1], label="m", lw=2)
+    above.stairs(
+        peaks, np.arange(len(key) + 1) + 0.5, color=style.COLORS[1], label="m", lw=2, baseline=None
+    )
     above.set(ylabel="score (nats)", ylim=(-2, 7))
     above.legend(loc="upper left")
     old, new = np.exp(scores[:5] - peaks[4]), np.exp(scores[:6] - peaks[5])

@@ -24,6 +24,7 @@ __all__ = [
     "logistic_descent",
     "max_margin_solution",
     "min_norm_solution",
+    "ridge_risk",
     "ridgeless_risk",
     "ridgeless_risk_gaussian",
     "ridgeless_risk_given",
@@ -322,6 +323,79 @@ def ridgeless_risk(gamma: ArrayLike, *, noise: float, signal: float) -> Ridgeles
     # No noise does no harm, at the threshold either.
     variance = noise * variance if noise > 0 else np.zeros_like(gamma)
     return RidgelessRisk(signal * np.maximum(1 - 1 / gamma, 0), variance)
+
+
+def ridge_risk(
+    gamma: ArrayLike, *, noise: float, signal: float, penalty: ArrayLike
+) -> RidgelessRisk:
+    r"""Risk of ridge regression for independent features, :math:`n, p \to \infty`.
+
+    The estimate is :math:`(X^\T X + n\lambda I)^{-1} X^\T y`. With the limit m of
+    :math:`\tr\,(X^\T X/n + \lambda I)^{-1}/p` and that of its square in the place of the inverse,
+    which we call m′,
+
+    .. math:: \text{bias} = r^2 \lambda^2 m', \qquad
+        \text{variance} = \sigma^2 \gamma\,(m - \lambda m') .
+
+    Parameters
+    ----------
+    gamma : array_like, shape (...)
+        Features for each case, γ = p/n.
+    noise : float
+        Variance of the targets' noise, σ².
+    signal : float
+        Squared norm of the true weights, r².
+    penalty : array_like, shape (...)
+        λ, at least 0. With 0 it is `ridgeless_risk`; the least risk has
+        :math:`\lambda = \gamma\sigma^2/r^2`.
+
+    Returns
+    -------
+    RidgelessRisk
+        Bias and variance.
+
+    Raises
+    ------
+    ValueError
+        If a ratio is not positive, or a variance or a penalty is negative.
+
+    Notes
+    -----
+    Assumes what `ridgeless_risk` does. The eigenvalues of :math:`X^\T X/n` follow Marchenko and
+    Pastur's law, for which :math:`\gamma\lambda m^2 + (1 - \gamma + \lambda)\,m = 1`; m′ is the
+    negative derivative of m by λ.
+
+    References
+    ----------
+    T. Hastie, A. Montanari, S. Rosset and R. J. Tibshirani (2022), Surprises in High-Dimensional
+    Ridgeless Least Squares Interpolation.
+
+    Examples
+    --------
+    >>> from primer_ref.generalization import ridge_risk
+    >>> for penalty in (0.01, 0.25, 2.0):
+    ...     risk = ridge_risk(1.0, noise=0.25, signal=1.0, penalty=penalty)
+    ...     print(f"{risk.total:.2f}")
+    1.18
+    0.39
+    0.60
+    """
+    _check_powers(noise, signal)
+    gamma, lam = np.broadcast_arrays(as_positive(gamma, "gamma"), as_floats(penalty))
+    if not np.all(lam >= 0):
+        raise ValueError(f"penalty must not be negative; got {np.min(lam)}")
+    plain = ridgeless_risk(gamma, noise=noise, signal=signal)
+    safe = np.where(lam > 0, lam, 1)
+    below, above = 1 - gamma + safe, gamma - 1 + safe
+    root = np.sqrt(below**2 + 4 * gamma * safe)
+    # m and m − λm′ in two forms each, so that nothing cancels.
+    m = np.where(below > 0, 2 / (root + np.abs(below)), (root - below) / (2 * gamma * safe))
+    left = np.where(above > 0, 2 * safe / (root + np.abs(above)), (root - above) / 2) * m / root
+    square = m * (1 + gamma * m) / root
+    return RidgelessRisk(
+        np.where(lam > 0, signal * safe**2 * square, plain.bias),
+        np.where(lam > 0, noise * gamma * left, plain.variance),
+    )
 
 
 def ridgeless_risk_gaussian(
