@@ -43,7 +43,7 @@ function ticks([low, high], log, about) {
   const values = [];
   if (log) {
     const skip = Math.ceil((Math.log10(high) - Math.log10(low)) / (about + 1)) || 1;
-    for (let power = Math.ceil(Math.log10(low) - 1e-9); 10 ** power <= high * 1.000001; power += skip) {
+    for (let power = skip * Math.ceil((Math.log10(low) - 1e-9) / skip); 10 ** power <= high * 1.000001; power += skip) {
       values.push(10 ** power);
     }
     return values;
@@ -89,7 +89,7 @@ class Chart {
   #marks(axis, about) {
     if (axis.names) return axis.names.map((name, index) => [index, name]);
     const values = axis.ticks ?? ticks(axis.domain, axis.log, Math.max(2, Math.round(about)));
-    return values.map((value) => [value, format(value)]);
+    return values.map((value) => [value, format(value).replace(/^1 × /, "")]);
   }
 
   add(tag, attributes, ...children) {
