@@ -48,6 +48,7 @@ extensions = [
     "_extensions.published_numbers",
     "_extensions.pyfigures",
     "_extensions.reference",
+    "_extensions.search",
     "_extensions.series",
     "_extensions.shell",
     "_extensions.slim",
@@ -111,3 +112,4 @@ html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 html_copy_source = False
 html_scaled_image_link = False
 html_show_sphinx = False
+html_show_search_summary = False
