@@ -1,16 +1,16 @@
 """What must hold on every page of the real book, once it is built as ``nox -s docs`` builds it."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from sphinx.util.inventory import InventoryFile
 
 import primer_ref
+from tests.site import links
 
 ROOT = Path(__file__).parents[2]
 FETCHED = {
@@ -31,8 +31,6 @@ class Page(HTMLParser):
         super().__init__()
         self.path = path
         self.text = path.read_text(encoding="utf-8")
-        self.ids: Counter[str] = Counter()
-        self.links: list[str] = []
         self.fetched: list[str] = []
         self.pictures: list[str | None] = []
         self.titles: list[str] = []
@@ -43,16 +41,12 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        if name := given.get("id"):
-            self.ids[name] += 1
         self.headings += tag == "h1"
         self._inside_title = tag == "title"
         if tag == "html":
             self.language = given.get("lang")
         elif tag == "img":
             self.pictures.append(given.get("alt"))
-        elif tag in {"a", "area"} and given.get("href"):
-            self.links.append(given["href"] or "")
         elif tag == "link" and not set((given.get("rel") or "").split()) & PASSIVE:
             self.fetched.append(given.get("href") or "")
         self.fetched += [
@@ -110,33 +104,11 @@ def test_nothing_is_fetched_from_another_host(built_book: Path, pages: dict[str,
     )
 
 
-def test_an_id_stands_once_on_a_page(pages: dict[str, Page]) -> None:
-    assert not offenders(
-        (name, f"{anchor!r} stands {count} times")
-        for name, page in pages.items()
-        for anchor, count in page.ids.items()
-        if count > 1
-    )
-
-
-def test_every_internal_link_leads_somewhere(built_book: Path, pages: dict[str, Page]) -> None:
-    def broken(page: Page, link: str) -> bool:
-        address, fragment = urldefrag(link)
-        path = unquote(urlsplit(address).path)
-        # The page for missing addresses expects the site at the root of a host.
-        folder = built_book if path.startswith("/") else page.path.parent
-        target = folder / path.lstrip("/") if address else page.path
-        if not target.exists():
-            return True
-        other = pages.get(target.resolve().relative_to(built_book.resolve()).as_posix())
-        return bool(fragment and other and unquote(fragment) not in other.ids)
-
-    assert not offenders(
-        (name, link)
-        for name, page in pages.items()
-        for link in page.links + page.fetched
-        if not urlsplit(link).scheme and link != "#" and broken(page, link)
-    )
+def test_links_lead_somewhere_and_ids_stand_once(
+    built_book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = links.judge(built_book, sorted(built_book.rglob("*.html")))
+    assert all(row.ok for row in rows), capsys.readouterr().out
 
 
 def test_every_page_can_be_read_aloud(pages: dict[str, Page]) -> None:
