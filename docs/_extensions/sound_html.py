@@ -4,7 +4,6 @@
 - What a field says in several blocks is no paragraph (``<ul>`` in ``<p>``).
 - The captions of lists of pages are headings with a level; works in a list are its items.
 - A listing is a ``<pre>``, which may hold ``<span>`` but no ``<div>``.
-- A formula, a table, a figure or a listing wider than its place can be scrolled by keyboard.
 """
 
 from __future__ import annotations
@@ -62,22 +61,20 @@ def mend(
     _app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _doctree: Any
 ) -> None:
     """Mend what is text already: roles, and the listings of viewcode."""
-    for name in ("body", "toc", "furo_navigation_tree"):
-        for written, right in ROLES.items():
-            if written in (text := context.get(name) or ""):
-                context[name] = text.replace(written, right)
+    body = context.get("body", "")
+    for written, right in ROLES.items():
+        body = body.replace(written, right)
     if pagename.startswith("_modules/"):
-        head, mark, listing = context["body"].partition("<pre>")
+        head, mark, listing = body.partition("<pre>")
         listing = listing.replace('<div class="viewcode-block"', '<span class="viewcode-block"')
         listing, end, foot = listing.partition("</pre>")
-        context["body"] = head + mark + listing.replace("</div>", "</span>") + end + foot
+        body = head + mark + listing.replace("</div>", "</span>") + end + foot
+    context["body"] = body
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Change how sections are written, and mend the rest."""
     app.add_node(nodes.section, override=True, html=(visit_section, depart_section))
     app.add_post_transform(FreeBlocks)
-    app.add_js_file("scrollers.js", loading_method="defer")
-    # After Furo, which makes its tree of pages in the same event.
-    app.connect("html-page-context", mend, priority=800)
+    app.connect("html-page-context", mend)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

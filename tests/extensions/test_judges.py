@@ -96,10 +96,17 @@ def test_only_the_named_errors_are_excused() -> None:
 
 
 @pytest.mark.parametrize("place", [".", ".."])
-def test_the_headers_for_all_pages_are_read(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("address", ["/*", "/latest/*"])
+def test_the_headers_for_all_pages_are_read(tmp_path: Path, place: str, address: str) -> None:
     book = tmp_path / "latest"
     book.mkdir()
     assert shipped(book) == {}
-    lines = ["# comment: none", "/*", f"  Content-Security-Policy: {POLICY}", "/x/*", "  Other: 1"]
+    lines = [
+        "# comment: none",
+        address,
+        f"  Content-Security-Policy: {POLICY}",
+        "/x/*",
+        "  Other: 1",
+    ]
     (book / place / "_headers").write_text("\n".join(lines))
     assert shipped(book) == {"Content-Security-Policy": POLICY}

@@ -72,7 +72,9 @@ def spread(name: str, addresses: Sequence[str], work: Callable[[Browser, str], T
 
     Where a browser fails, its few pages are tried once more in a new one.
     """
-    shares = [addresses[i : i + 8] for i in range(0, len(addresses), 8)]
+    workers = os.cpu_count() or 1
+    size = min(8, -(-len(addresses) // workers))
+    shares = [addresses[i : i + size] for i in range(0, len(addresses), size)]
 
     def run(share: Sequence[str]) -> list[T]:
         with launch() as browser:
@@ -86,7 +88,7 @@ def spread(name: str, addresses: Sequence[str], work: Callable[[Browser, str], T
             return run(share)
 
     results: list[T] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         for result in pool.map(attempt, shares):
             results += result
             print(f"{name}: {len(results)} of {len(addresses)} pages", file=sys.stderr, flush=True)

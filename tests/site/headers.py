@@ -8,7 +8,7 @@ POLICY = "default-src 'self'; img-src 'self' data:"
 
 
 def shipped(book: Path) -> dict[str, str]:
-    """Read the headers for all pages, if the built book, or the folder around it, has the file.
+    """Read the headers for the book's pages from the file in its folder, or in the one around it.
 
     A line that begins with a slash says which addresses the lines below it hold for.
     """
@@ -17,7 +17,7 @@ def shipped(book: Path) -> dict[str, str]:
     concerned = False
     for line in file.read_text(encoding="utf-8").splitlines() if file else []:
         if line.startswith("/"):
-            concerned = line.strip() == "/*"
+            concerned = line.strip() in {"/*", f"/{book.name}/*"}
         elif concerned and ":" in line and not line.lstrip().startswith("#"):
             name, value = line.split(":", 1)
             found[name.strip()] = value.strip()

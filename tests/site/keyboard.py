@@ -18,6 +18,7 @@ SCRIPT = Path(__file__).with_suffix(".js")
 SKIP, DRAWERS, FOLDS, WALK = "skip link", "drawers", "folds", "walk by Tab to the end"
 INSIDE = "(element) => element.contains(document.activeElement)"
 FOCUSED = "(element) => element === document.activeElement"
+SLIDE = 300  # milliseconds that a drawer may take to open or to close
 Faults = Iterator[tuple[str, str]]
 
 
@@ -39,14 +40,15 @@ def skip_link(page: Page) -> Faults:
 
 def drawer(page: Page, button: Locator, panel: Locator) -> Iterator[str]:
     """A drawer opens by Enter and closes by Escape; the focus goes in and comes back."""
-    if button.get_attribute("aria-expanded") != "false":
-        yield "aria-expanded is not false at first"
+    if panel.is_visible() or button.get_attribute("aria-expanded") != "false":
+        yield "is not closed at first, or does not say so"
     panel.evaluate("(panel) => panel.querySelector('a, input, button')?.focus()")
     if panel.evaluate(INSIDE):
         yield "takes the focus while it is closed"
     button.focus()
     page.keyboard.press("Enter")
-    if button.get_attribute("aria-expanded") != "true":
+    page.wait_for_timeout(SLIDE)
+    if not panel.is_visible() or button.get_attribute("aria-expanded") != "true":
         yield "Enter does not open it"
         return
     if not panel.evaluate(INSIDE):
@@ -54,9 +56,10 @@ def drawer(page: Page, button: Locator, panel: Locator) -> Iterator[str]:
     if not panel.evaluate(INSIDE):
         yield f"the focus does not go in: {page.evaluate('keyboard.name()')}"
     elif not page.locator(":focus").evaluate("keyboard.seen"):
-        yield "what has the focus in it cannot be seen"
+        yield f"what has the focus in it cannot be seen: {page.evaluate('keyboard.name()')}"
     page.keyboard.press("Escape")
-    if button.get_attribute("aria-expanded") != "false":
+    page.wait_for_timeout(SLIDE)
+    if panel.is_visible() or button.get_attribute("aria-expanded") != "false":
         yield "Escape does not close it"
     if not button.evaluate(FOCUSED):
         yield f"the focus does not come back: {page.evaluate('keyboard.name()')}"
