@@ -10,7 +10,7 @@
     });
   });
   document
-    .querySelectorAll(".highlight pre, .table-wrapper, figure.pyfigure")
+    .querySelectorAll(".highlight pre, .math-scroll, .table-wrapper, figure.pyfigure")
     .forEach((box) => boxes.observe(box));
 
   // Sphinx's link that takes the search's marks away is a javascript: address, which a strict
