@@ -40,7 +40,7 @@
       for (const [file, id] of places) {
         const key = `${file}#${id}`;
         if (!titles.has(key)) titles.set(key, entry);
-        add(entry, { file, id, main: true });
+        add(entry, { file, id, entry });
       }
     const weigh = (words) => {
       let sum = 0;
@@ -56,7 +56,7 @@
     return names.flatMap(({ words, place }) => {
       const common = new Map([...words].filter(([word]) => asked.has(word)));
       const share = (2 * weigh(common)) / (weigh(asked) + weigh(words));
-      return share >= 0.5 ? [{ ...place, score: 100 * share + (place.main ? MAIN_ENTRY : 0) }] : [];
+      return share >= 0.5 ? [{ ...place, score: 100 * share + (place.entry ? MAIN_ENTRY : 0) }] : [];
     });
   };
 
@@ -77,14 +77,17 @@
       const key = result[0] + result[2];
       if (!best.has(key) || best.get(key)[4] < result[4]) best.set(key, result);
     };
-    for (const { file, id, score } of findSections(query, read))
-      offer([docnames[file], titles[file], id ? `#${id}` : "", null, score, filenames[file], SearchResultKind.title]);
+    for (const { file, id, entry, score } of findSections(query, read)) {
+      const kind = entry ? SearchResultKind.index : SearchResultKind.title;
+      offer([docnames[file], titles[file], id ? `#${id}` : "", entry ?? null, score, filenames[file], kind]);
+    }
     searchAsTyped(query, ...terms).forEach(offer);
     const results = [...best.values()];
     for (const result of results) {
       const file = docnames.indexOf(result[0]);
       const section = result[2] && read.titles.get(file + result[2]);
       if (section) result[1] = `${titles[file]} > ${section}`;
+      if (result[3] === section) result[3] = null;
       const [, weight] = WEIGHTS.find(([folder]) => result[0].startsWith(folder)) ?? ["", 1];
       result[4] = weight * result[4] + (isNamed(query, result) ? NAMED : 0);
     }
