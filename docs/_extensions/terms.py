@@ -128,8 +128,8 @@ class ShowDefinitions(SphinxPostTransform):
                 links = [(*found[:2], "Glossary")]
                 place = places.get(name_of(xref))
                 if place and place[0] != self.env.docname:
-                    number = self.env.metadata[place[0]].get("number")
-                    links.insert(0, (*place, f"Chapter {number}"))
+                    number = int(self.env.metadata[place[0]].get("number", 0))
+                    links.insert(0, (*place, f"Chapter {number}" if number else "Opening post"))
                 xref.replace_self(self.term(xref, *found[1:], links))
 
     def term(
