@@ -47,7 +47,13 @@ function draggable(handle, chart) {
       input.dispatchEvent(new Event("input"));
     }
   };
+  // A finger's events go on arriving at the mark it touched, when another was drawn in its place.
+  handle.addEventListener("touchmove", (event) => {
+    event.preventDefault();
+    move(event.touches[0]);
+  }, { passive: false });
   handle.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "touch") return;
     event.preventDefault();
     document.addEventListener("pointermove", move);
     for (const end of ["pointerup", "pointercancel"]) {
@@ -88,8 +94,8 @@ function draw({ width }, { query, scores, weights, output }, settings, data) {
     left.text(left.x(key[0]), left.y(key[1]) + 18 + 16 * Math.sqrt(weights[j]), j < seen ? weights[j].toFixed(2) : "hidden", "middle");
   });
   left.text(left.x(query[0]) + 9, left.y(query[1]) + 4, "q");
-  draggable(left.add("circle", { class: "handle", cx: left.x(query[0]), cy: left.y(query[1]), r: 16 }), left);
   left.dot(...query, 6, 4);
+  draggable(left.add("circle", { class: "handle", cx: left.x(query[0]), cy: left.y(query[1]), r: 16 }), left);
 
   const right = panel(side, "values, output", [[-0.4, 4], [-0.6, 3.8]]);
   right.line([...values.slice(0, seen), values[0]], 6);
