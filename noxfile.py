@@ -189,6 +189,12 @@ def links(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def search(session: nox.Session) -> None:
+    """Ask the built search what readers ask, and see what comes first."""
+    judge(session, "search")
+
+
+@nox.session(default=False)
 def csp(session: nox.Session) -> None:
     """Use every page under the strict Content-Security-Policy (-- folder, pages)."""
     judge(session, "csp")
