@@ -28,33 +28,29 @@ RUN = """async () => {
 }"""
 
 
-def examine(browser: Browser, address: str) -> list[tuple[Setting, dict[str, str]]]:
-    """Load a page once, then resize it and change its colors."""
-    found = []
+def examine(browser: Browser, address: str) -> Counter[Setting]:
+    """Load a page once, then resize it and change its colors; count what is found."""
+    counts: Counter[Setting] = Counter()
     with look(browser, SETTINGS[0]) as context:
         page = context.new_page()
-        page.set_default_timeout(300_000)
         page.goto(address)
         page.evaluate(AXE.read_text(encoding="utf-8"))
         page.evaluate(PREPARE)
         for setting in SETTINGS:
             page.set_viewport_size({"width": setting.width, "height": 900})
             page.emulate_media(color_scheme=setting.scheme)
-            found += [(setting, finding) for finding in page.evaluate(RUN)]
-    return found
+            for finding in page.evaluate(RUN):
+                counts[setting] += 1
+                message = f"{finding['rule']}: {finding['where']}: {finding['why']}"
+                problem("axe", f"{address} at {setting}", message)
+    return counts
 
 
 def judge(book: Path, pages: Sequence[Path]) -> list[Row]:
     """Look at the pages."""
-    counts: Counter[Setting] = Counter()
-    names = [page.relative_to(book).as_posix() for page in pages]
     with serve(book) as site:
-        results = spread("axe", [site + name for name in names], examine)
-    for name, findings in zip(names, results, strict=True):
-        for setting, finding in findings:
-            counts[setting] += 1
-            message = f"{finding['rule']}: {finding['where']}: {finding['why']}"
-            problem("axe", f"{name} at {setting}", message)
+        addresses = [site + page.relative_to(book).as_posix() for page in pages]
+        counts = sum(spread("axe", addresses, examine), Counter[Setting]())
     return [
         Row("axe", f"violations on {len(pages)} pages at {setting}", str(counts[setting]), "0",
             ok=not counts[setting])

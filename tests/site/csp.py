@@ -46,8 +46,8 @@ def use(page: Page) -> None:
     page.evaluate(USE)
 
 
-def examine(browser: Browser, address: str) -> list[str]:
-    """Load and use a page; say which violations and which other errors there were."""
+def examine(browser: Browser, address: str) -> int:
+    """Load and use a page; count the violations and the other errors."""
     with look(browser, SETTINGS[0]) as context:
         page = context.new_page()
         errors: list[str] = []
@@ -56,23 +56,21 @@ def examine(browser: Browser, address: str) -> list[str]:
         page.add_init_script(LISTEN)
         page.goto(address, wait_until="load")
         use(page)
-        violations: list[str] = page.evaluate("violations")
-    return violations + [error for error in errors if error]
+        found = page.evaluate("violations") + [error for error in errors if error]
+    for message, times in Counter(found).items():
+        problem("csp", address, f"{message}, {times} times")
+    return len(found)
 
 
 def judge(book: Path, pages: Sequence[Path]) -> list[Row]:
     """Serve the book with the policy, load every page and use it."""
     headers = shipped(book)
     policy = headers.get(HEADER, "none")
-    names = [page.relative_to(book).as_posix() for page in pages]
-    found = 0
+    queries = {"search.html": "?q=softmax"}
     with serve(book, {**headers, HEADER: POLICY}) as site:
-        queries = {"search.html": "?q=softmax"}
+        names = [page.relative_to(book).as_posix() for page in pages]
         addresses = [site + name + queries.get(name, "") for name in names]
-        for name, messages in zip(names, spread("csp", addresses, examine), strict=True):
-            found += len(messages)
-            for message, times in Counter(messages).items():
-                problem("csp", name, f"{message}, {times} times")
+        found = sum(spread("csp", addresses, examine))
     return [
         Row("csp", "policy in _headers", policy, POLICY, ok=policy == POLICY),
         Row("csp", f"violations and errors on {len(pages)} pages", str(found), "0", ok=not found),

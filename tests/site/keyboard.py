@@ -102,28 +102,25 @@ def walk(page: Page) -> Faults:
             return
 
 
-def examine(browser: Browser, address: str) -> list[tuple[str, str]]:
-    """Do all of it on one page, each part from a fresh start."""
-    faults: list[tuple[str, str]] = []
+def examine(browser: Browser, address: str) -> Counter[str]:
+    """Do all of it on one page, each part from a fresh start; count the faults of each."""
+    counts: Counter[str] = Counter()
     for part in (skip_link, drawers, folds, walk):
         with look(browser, Setting(NARROW, "light")) as context:
             page = context.new_page()
             page.goto(address)
             page.evaluate(SCRIPT.read_text(encoding="utf-8"))
-            faults += part(page)
-    return faults
+            for name, message in part(page):
+                counts[name] += 1
+                problem("keyboard", address, f"{name}: {message}")
+    return counts
 
 
 def judge(book: Path, _pages: Sequence[Path]) -> list[Row]:
     """Try one page of each kind, and the search."""
     names = [*samples(book), "search.html"]
-    counts: Counter[str] = Counter()
     with serve(book) as site:
-        results = spread("keyboard", [site + name for name in names], examine)
-    for name, faults in zip(names, results, strict=True):
-        for (part, message), times in Counter(faults).items():
-            counts[part] += times
-            problem("keyboard", f"{name} ({part})", f"{message}, {times} times")
+        counts = sum(spread("keyboard", [site + n for n in names], examine), Counter[str]())
     return [
         Row("keyboard", f"{part}: faults on {len(names)} pages at {NARROW}", str(counts[part]), "0",
             ok=not counts[part])
