@@ -59,12 +59,14 @@ def launch(arguments: Sequence[str] = ()) -> Iterator[Browser]:
 
 def look(browser: Browser, setting: Setting) -> BrowserContext:
     """Open a fresh profile with the setting's window and colors."""
-    return browser.new_context(
+    context = browser.new_context(
         viewport={"width": setting.width, "height": 900},
         color_scheme=setting.scheme,
         reduced_motion="reduce",
         has_touch=setting.width == NARROW,
     )
+    context.set_default_timeout(120_000)  # milliseconds; the machine may be busy
+    return context
 
 
 def spread(name: str, addresses: Sequence[str], work: Callable[[Browser, str], T]) -> list[T]:
