@@ -226,6 +226,18 @@ def test_page_needs_no_script_for_mathematics(build: Build) -> None:
     assert '<math class="notranslate" data-latex="x">' in html
 
 
+def test_the_font_comes_with_pages_that_have_formulas(build: Build) -> None:
+    link = (
+        f'<link rel="preload" href="_static/fonts/{mathml.FONT}" as="font" type="font/woff2"'
+        " crossorigin>"
+    )
+    assert link in build("$x$")[0].split("</head>")[0]
+    assert link not in build("x")[0]
+    css = (ROOT / "docs" / "_static" / "book.css").read_text()
+    assert f'url("fonts/{mathml.FONT}")' in css, "else it would be fetched twice"
+    assert (FONT_CHARACTERS.parent / mathml.FONT).exists()
+
+
 def test_wide_displays_are_tab_stops_and_small_ones_are_not(build: Build) -> None:
     wide = "+".join("abcdefghijklm")
     html, _ = build(f"$$\na\n$$\n\n$$\n{wide}\n$$ (eq-wide)\n\n$$\n\\frac{{a}}{{b}}\n$$\n")
