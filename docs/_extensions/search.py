@@ -15,6 +15,7 @@ from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
+from sphinx.util.index_entries import split_index_msg
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -84,6 +85,23 @@ def explanations(env: BuildEnvironment) -> dict[str, tuple[str, str]]:
     }
 
 
+def restore_entries(_app: Sphinx, env: BuildEnvironment) -> None:
+    """Tell the search of all main entries: Sphinx forgets those of pages it does not write again.
+
+    It reads the titles and the words of such pages from the last build's index, not the entries.
+    """
+    kept = env._search_index_index_entries
+    for docname, entries in env.domains.index_domain.entries.items():
+        kept[docname] = sorted(
+            {
+                (name, anchor, main)
+                for kind, value, anchor, main, _ in entries
+                if main
+                for name in split_index_msg(kind, value)
+            }
+        )
+
+
 def check_terms(_app: Sphinx, env: BuildEnvironment) -> None:
     """Warn of a term of the glossary that no section explains."""
     explained = explanations(env)
@@ -107,6 +125,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-read", leave_out)
     # env-check-consistency would be skipped when nothing changed, and the warning with it.
     app.connect("env-updated", check_terms)
+    app.connect("env-updated", restore_entries)
     return {
         "version": "1",
         "env_version": 1,

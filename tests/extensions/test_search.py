@@ -85,6 +85,13 @@ def test_a_main_entry_leads_to_its_section(source: Path) -> None:
     assert 'href="chapters/1.html#why-a-logarithm">aside' in (out / "genindex.html").read_text()
 
 
+def test_entries_of_pages_that_are_not_written_again_stay(source: Path) -> None:
+    before = read_index(build(source)[0])["indexentries"]
+    code = source / "reference" / "code.md"
+    code.write_text(code.read_text() + "\nMore.\n")
+    assert read_index(build(source)[0])["indexentries"] == before != {}
+
+
 def test_functions_are_objects_and_stay_in_the_general_index(source: Path) -> None:
     out, _ = build(source)
     assert [[entry[4] for entry in part] for part in read_index(out)["objects"].values()] == [
