@@ -58,7 +58,15 @@ extensions = [
     "_extensions.versions",
     "_extensions.widgets",
 ]
-exclude_patterns = ["_*", "data", "experiments", "figures", "measurements", "widgets", "**/README.md"]
+exclude_patterns = [
+    "_*",
+    "data",
+    "experiments",
+    "figures",
+    "measurements",
+    "widgets",
+    "**/README.md",
+]
 templates_path = ["_templates"]
 nitpicky = True
 numfig = True

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from furo import get_pygments_stylesheet  # type: ignore[import-untyped]
+from furo import get_pygments_stylesheet
 from sphinx.builders.html import StandaloneHTMLBuilder
 
 if TYPE_CHECKING:

@@ -34,7 +34,9 @@ def add_contents(app: Sphinx, doctree: nodes.document) -> None:
             link = nodes.reference("", "", *words, internal=True, refid=section["ids"][0])
             entries += nodes.list_item("", addnodes.compact_paragraph("", "", link))
     if len(entries):
-        only = addnodes.only("", LocalContents("", entries), expr="format_html and not builder_epub")
+        only = addnodes.only(
+            "", LocalContents("", entries), expr="format_html and not builder_epub"
+        )
         title.parent.insert(title.parent.index(title) + 1, only)
 
 

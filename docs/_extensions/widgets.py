@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx.builders.html import StandaloneHTMLBuilder
 
 import widgets
 from _extensions.pyfigures import READS, PyFigure, write_if_changed
@@ -112,8 +111,7 @@ def add_script(
 
 def visit(translator: HTML5Translator, node: Widget) -> None:
     """Open the element, where scripts may run."""
-    builder = translator.builder
-    if isinstance(builder, StandaloneHTMLBuilder) and builder.name != "epub":
+    if translator.builder.name != "epub":
         module = importlib.import_module(f"widgets.{node['widget']}")
         rows = f"rows-{len(module.CONTROLS)}"
         translator.body.append(f'<{tag(node["widget"])} class="widget {rows}">')
@@ -121,8 +119,7 @@ def visit(translator: HTML5Translator, node: Widget) -> None:
 
 def depart(translator: HTML5Translator, node: Widget) -> None:
     """Close it."""
-    builder = translator.builder
-    if isinstance(builder, StandaloneHTMLBuilder) and builder.name != "epub":
+    if translator.builder.name != "epub":
         translator.body.append(f"</{tag(node['widget'])}>")
 
 

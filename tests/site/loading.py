@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Response
+
 from tests.site.browser import WIDE, Setting, look
 
 # What is laid out is looked at twenty times a second. The sum of all shifts is kept: stricter than

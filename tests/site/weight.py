@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser
+
 from tests.site.browser import launch
 from tests.site.loading import Load, from_link, from_top
 from tests.site.report import Row, problem
