@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -61,7 +60,7 @@ SLOW = {
 class Load:
     """What one load of a page took."""
 
-    bytes: Counter[str] = field(default_factory=Counter)
+    bytes: dict[str, int] = field(default_factory=dict)
     requests: int = 0
     foreign: list[str] = field(default_factory=list)
     elements: int = 0
@@ -84,7 +83,8 @@ def open_page(browser: Browser, address: str, *, slow: bool = False) -> tuple[Pa
         if address.scheme in {"data", "blob"}:  # in the page already
             return
         load.requests += 1
-        load.bytes[response.request.resource_type] += int(response.headers["content-length"])
+        kind, size = response.request.resource_type, int(response.headers["content-length"])
+        load.bytes[kind] = load.bytes.get(kind, 0) + size
         if address.netloc != host:
             load.foreign.append(response.url)
 

@@ -41,12 +41,12 @@ class Weight:
     @property
     def total(self) -> int:
         """All that comes."""
-        return self.top.bytes.total()
+        return sum(self.top.bytes.values())
 
     @property
     def scripts(self) -> int:
         """What scripts weigh beyond what each widget is allowed."""
-        return max(0, self.top.bytes["script"] - 10 * KB * self.top.widgets)
+        return max(0, self.top.bytes.get("script", 0) - 10 * KB * self.top.widgets)
 
     @property
     def shift(self) -> float:
@@ -64,7 +64,7 @@ Measure = Callable[[Weight], float]
 LIMITS: list[tuple[str, Measure, str, float]] = [
     ("everything, KB", lambda w: w.total / KB, ".0f", 350),
     ("HTML, KB", lambda w: w.top.bytes["document"] / KB, ".1f", 80),
-    ("fonts, KB", lambda w: w.top.bytes["font"] / KB, ".0f", 200),
+    ("fonts, KB", lambda w: w.top.bytes.get("font", 0) / KB, ".0f", 200),
     ("scripts without 10 a widget, KB", lambda w: w.scripts / KB, ".1f", 15),
     ("requests", lambda w: w.top.requests, ".0f", 20),
     ("requests to other hosts", lambda w: len(w.top.foreign), ".0f", 0),
@@ -138,7 +138,7 @@ def compare(browser: Browser, book: Path, ours: Weight) -> list[Row]:
         return Row("weight", f"MathJax on {ours.name}: shift {what}", figure, ">= ours", ok)
 
     return [
-        ratio("KB", top.bytes.total() / KB, ours.total / KB, ".0f"),
+        ratio("KB", sum(top.bytes.values()) / KB, ours.total / KB, ".0f"),
         ratio("requests", top.requests, ours.top.requests, ".0f"),
         ratio("seconds until laid out", top.seconds, ours.top.seconds, ".1f"),
         shift("from the top", top, ours.top),
