@@ -110,9 +110,9 @@ def table(weights: Sequence[Weight]) -> str:
 
 
 def doctrees(book: Path) -> Path:
-    """Find what the book was written from: in the build's cache, or where Sphinx leaves it."""
-    beside = book / ".doctrees"
-    return beside if beside.exists() else ROOT / "build" / "cache" / book.name
+    """Find what the book was written from: where the build keeps it, or where Sphinx leaves it."""
+    kept = book.parent.with_name(f"{book.parent.name}-cache") / book.name
+    return kept if kept.exists() else book / ".doctrees"
 
 
 def compare(browser: Browser, book: Path, ours: Weight) -> list[Row]:
