@@ -48,9 +48,8 @@ CLASSES = {
 }
 # These lay out several children as a row of their own accord.
 ROWS = {"math", "msqrt", "mtd"}
-# Of two styles of script the font has one: the selectors between them say nothing. An accent is
-# written by the character that stands alone, as MathML Core's dictionary of operators has it.
-CHARACTERS = dict.fromkeys(map(ord, "\ufe00\ufe01")) | {0x0302: "^", 0x0332: "_"}
+# Of two styles of script the font has one: the selectors between them say nothing.
+SCRIPT_SELECTORS = dict.fromkeys(map(ord, "\ufe00\ufe01"))
 WIDE = 24  # characters that fit beside an equation's number on a telephone
 RELATIONS = set("=≠≔≡<>≤≥≪≫≈∼≃∝∈⊂⊆→↦⟶⇒⟹⇔⟺")
 
@@ -81,7 +80,7 @@ class Converter:
             raise ValueError(str(error)) from None
         # Named entities are HTML's own; the character itself is valid in XML too.
         mathml = NAMED_ENTITY.sub(lambda match: html.unescape(match[0]), mathml)
-        math = ElementTree.fromstring(mathml.translate(CHARACTERS))
+        math = ElementTree.fromstring(mathml.translate(SCRIPT_SELECTORS))
         if missing := sorted(printed(math) - font_characters()):
             listed = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing)
             raise ValueError(f"the book's font has no {listed}: see docs/_static/fonts/README.md")

@@ -270,8 +270,3 @@ def test_two_paragraphs_become_two_rows(build: Build) -> None:
     html, warnings = build("```{math}\na = b\n\nc = d\n```\n")
     assert not warnings
     assert html.count("<mtr>") == 2
-
-
-def test_an_accent_is_a_character_that_stands_alone() -> None:
-    assert '<mo stretchy="true">^</mo>' in mathml.convert(r"\widehat{abc}", display=False)
-    assert '<mo stretchy="true">_</mo>' in mathml.convert(r"\underline{ab}", display=False)
