@@ -24,13 +24,16 @@
       `"${text.replace(/\s+/g, " ").slice(0, 40)}" in ${place}`;
   };
 
-  // Some part of it is inside the window and on top.
+  // Some part of it, or of what floats in it, is inside the window and on top.
+  const PARTS = [0.01, 0.25, 0.5, 0.75, 0.99].flatMap((x) => [[x, 0.5], [0.5, x]]);
   const seen = (element) =>
-    [...element.getClientRects()].some((box) =>
-      [[0.5, 0.5], [0.05, 0.5], [0.95, 0.5], [0.5, 0.05], [0.5, 0.95]].some(([a, b]) => {
-        const top = document.elementFromPoint(box.left + a * box.width, box.top + b * box.height);
-        return top && (element.contains(top) || top.contains(element));
-      }));
+    [element, ...element.querySelectorAll("*")]
+      .flatMap((part) => [...part.getClientRects()])
+      .some(({ left, top, width, height }) =>
+        PARTS.some(([x, y]) => {
+          const pile = document.elementsFromPoint(left + x * width, top + y * height);
+          return element.contains(pile.find((part) => getComputedStyle(part).opacity > 0) ?? null);
+        }));
 
   const order = [];
   let last = null;
