@@ -46,9 +46,9 @@ def make_page(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     links = [f'<a href="{builder.get_target_uri(page)}">{name}</a>' for page, name in places]
     items = "".join(f"<li><p>{link}</p></li>\n" for link in links)
     body = (
-        "<section>\n<h1>Page not found</h1>\n"
+        "<div>\n<h1>Page not found</h1>\n"
         "<p>There is no page at this address. It may have moved, or another version has it.</p>\n"
-        f'<ul class="simple">\n{items}</ul>\n</section>\n'
+        f'<ul class="simple">\n{items}</ul>\n</div>\n'
     )
     yield PAGE, {"title": "Page not found", "body": body}, "page.html"
 
