@@ -44,6 +44,8 @@ extensions = [
     "_extensions.not_found",
     "_extensions.oracles",
     "_extensions.page_metadata",
+    "_extensions.print_epub",
+    "_extensions.print_pages",
     "_extensions.proofs",
     "_extensions.published_numbers",
     "_extensions.pyfigures",

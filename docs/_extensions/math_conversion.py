@@ -87,6 +87,7 @@ class Converter:
         relax_fences(math)
         drop_rows(math)
         if xml:
+            use_mstyle(math)
             math.attrib.update(xmlns="http://www.w3.org/1998/Math/MathML", alttext=tex)
             return written(math)
         style_by_classes(math)
@@ -166,6 +167,17 @@ def style_by_classes(math: ElementTree.Element) -> None:
             if style not in CLASSES:
                 raise ValueError(f"styled in place, which no page may be: {style}")
             element.set("class", CLASSES[style])
+
+
+def use_mstyle(math: ElementTree.Element) -> None:
+    """Give the styles of an element to an ``mstyle`` around it: EPUB has MathML 3's rules."""
+    for parent in list(math.iter()):
+        for place, child in enumerate(parent):
+            names = {"displaystyle", "scriptlevel"}.intersection(child.keys())
+            if names and child.tag != "mstyle":
+                styles = {name: child.attrib.pop(name) for name in sorted(names)}
+                parent[place] = ElementTree.Element("mstyle", styles)
+                parent[place].append(child)
 
 
 def cut(math: ElementTree.Element) -> ElementTree.Element:

@@ -205,6 +205,21 @@ def test_a_style_without_a_class_is_refused() -> None:
     with pytest.raises(ValueError, match=r"styled in place.*color"):
         mathml.convert(r"\color{red} x", display=True)
 
+@pytest.mark.parametrize(
+    "tex",
+    [r"\begin{cases} a \\ b \end{cases}", r"\dfrac{1}{2}", r"\begin{aligned} a &= b \end{aligned}"],
+)
+def test_xml_has_styles_where_mathml_3_allows_them(tex: str) -> None:
+    for element in ET.fromstring(mathml.convert(tex, display=False, xml=True)).iter():
+        if {"displaystyle", "scriptlevel"} & set(element.attrib):
+            assert element.tag.endswith("}mstyle")
+    assert re.search(r"<m(table|frac) [^>]*(displaystyle|scriptlevel)", layout(tex)), "else moot"
+
+
+def test_source_of_a_formula_is_escaped() -> None:
+    tex = r"a < b \& \text{</annotation><script>}"
+    assert "<script>" not in mathml.convert(tex, display=True)
+
 
 def test_warning_names_file_and_line(build: Build) -> None:
     html, warnings = build("Good $x$.\n\nThen\n\n$$\n\\oops{x}\n$$\n")
