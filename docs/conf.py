@@ -45,6 +45,7 @@ extensions = [
     "_extensions.oracles",
     "_extensions.page_metadata",
     "_extensions.print_epub",
+    "_extensions.print_latex",
     "_extensions.print_pages",
     "_extensions.proofs",
     "_extensions.published_numbers",
