@@ -20,9 +20,6 @@ COMMAND = re.compile(r"([MLHVCSQTAZ])([^MLHVCSQTAZ]*)", re.IGNORECASE)
 # A name of Matplotlib's own; what a figure names itself has no number like this.
 NUMBERED = re.compile(r"[\w.]+_\d+")
 
-ElementTree.register_namespace("", SVG)
-ElementTree.register_namespace("xlink", XLINK)
-
 
 def slim(svg: str) -> str:
     """Write a drawing of Matplotlib's shorter."""
@@ -32,6 +29,9 @@ def slim(svg: str) -> str:
         element.tail = None
         slim_attributes(element)
     drop(root)
+    # The table of prefixes is one for all: whoever writes last, such as the feed, has the empty one.
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
     return ElementTree.tostring(root, encoding="unicode")
 
 

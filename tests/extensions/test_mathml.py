@@ -205,6 +205,7 @@ def test_a_style_without_a_class_is_refused() -> None:
     with pytest.raises(ValueError, match=r"styled in place.*color"):
         mathml.convert(r"\color{red} x", display=True)
 
+
 @pytest.mark.parametrize(
     "tex",
     [r"\begin{cases} a \\ b \end{cases}", r"\dfrac{1}{2}", r"\begin{aligned} a &= b \end{aligned}"],
