@@ -29,7 +29,7 @@ def slim(svg: str) -> str:
         element.tail = None
         slim_attributes(element)
     drop(root)
-    # The table of prefixes is one for all: whoever writes last, such as the feed, has the empty one.
+    # All that write XML share one table of prefixes; the feed took the empty one, if it came first.
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     return ElementTree.tostring(root, encoding="unicode")
