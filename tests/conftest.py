@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,8 +33,11 @@ def built_book() -> Path:
     site = ROOT / "build" / "tested" / "html"
     cache = site.parent / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    build_latest(ROOT, site, cache)
-    write_root(site, version_data(site, []))
+    # One worker after the other: the second finds all done. SQLite's lock ends with its process.
+    with closing(sqlite3.connect(cache / "lock", timeout=3600, isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        build_latest(ROOT, site, cache)
+        write_root(site, version_data(site, []))
     return site
 
 
