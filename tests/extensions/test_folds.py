@@ -28,7 +28,7 @@ def test_proofs_begin_open_and_say_so_in_their_title(toy: Path) -> None:
     proofs = [fold for fold in folds(toy) if fold[1] == "Proof"]
     assert ["open" in attributes for attributes, *_ in proofs] == [True, True]
     assert proofs[0][2] == "<p>It is <em>so</em>.</p>"
-    assert proofs[1][2].startswith('<div class="math-wrapper')
+    assert proofs[1][2].startswith('<div class="math math-block')
 
 
 def test_solutions_begin_closed_with_the_number_of_the_exercise(toy: Path) -> None:

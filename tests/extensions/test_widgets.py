@@ -18,6 +18,7 @@ NAMES = sorted(path.stem for path in Path(widgets.__file__).parent.glob("[a-z]*.
 CONF = """\
 extensions = ["myst_parser", "_extensions.pyfigures", "_extensions.widgets"]
 html_static_path = []
+html_scaled_image_link = False
 """
 PAGE = """\
 # Title
