@@ -22,7 +22,10 @@ VOID = {"br", "col", "hr", "img", "input", "wbr"}
 ROWS = {"math", "mrow"}
 # What a copy leaves out, by element, class or attribute: what serves readers of the web page only,
 # and the numbers of formulas, which it writes in TeX.
-LEFT_OUT = {"headerlink", "viewcode-back", "eqno", "backrefs", "script", "button", "svg", "hidden"}
+LEFT_OUT = {
+    "headerlink", "viewcode-back", "back-to-top", "content-icon-container", "eqno", "backrefs",
+    "script", "button", "svg", "hidden",
+}  # fmt: skip
 # The letter of an item in a list, which HTML does not hold as text.
 INITIAL = re.compile(r"\b[A-Z]+\.\s*")
 
