@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from furo import get_pygments_stylesheet
-from sphinx.builders.html import StandaloneHTMLBuilder
+
+from _extensions.site import is_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,20 +44,15 @@ class Bundle:
     theme: str
 
 
-def applies(app: Sphinx) -> bool:
-    """Say whether pages are written for the web: an EPUB has files of its own."""
-    return isinstance(app.builder, StandaloneHTMLBuilder) and app.builder.name != "epub"
-
-
 def note(app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
     """Before other extensions add to one page: remember what all pages load."""
-    if applies(app):
+    if is_site(app.builder):
         context["shared"] = {*context["css_files"], *context["script_files"]}
 
 
 def use(app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
     """After them: put the bundle in the place of what can be bundled, and leave the rest."""
-    if not applies(app):
+    if not is_site(app.builder):
         return
     shared = context.pop("shared")
     files = {}

@@ -14,6 +14,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import solution_node
 from sphinx_proof.nodes import proof_node
 
+from _extensions.site import is_site
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,7 +40,7 @@ class MakeFolds(SphinxPostTransform):
 
     def run(self, **_kwargs: Any) -> None:
         """Replace each box."""
-        if self.app.builder.name == "epub":
+        if not is_site(self.app.builder):
             return
         for solution in list(self.document.findall(solution_node)):
             title = FoldTitle("", f"Solution {self.number(solution)}".rstrip())

@@ -2,8 +2,8 @@
 
 Furo asks for the tree of all pages on every page. Sphinx copies with it every section and every
 function of the reference, and then takes out what is no title: minutes, where there are hundreds of
-functions. Here that is taken out once, before any page is written; the tree that is drawn is the
-same.
+functions. Here that is taken out once, before any page is written. Furo would also list all pages
+of the reference beside every page, folded; here a list is drawn only where the reader is.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def prepare(app: Sphinx, builder: Builder) -> None:
 def draw(builder: StandaloneHTMLBuilder, page: str, **options: Any) -> str:
     """Draw the tree of all pages as it is seen from one of them."""
     titles: Any = builder.titles  # type: ignore[attr-defined]
+    options["collapse"] = True
     tree = global_toctree_for_doc(titles, page, builder, tags=builder.tags, **options)
     return builder.render_partial(tree)["fragment"]
 

@@ -11,7 +11,6 @@ import datetime as dt
 import os
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 from docutils import nodes
 from sphinx import addnodes
@@ -19,6 +18,7 @@ from sphinx.builders import Builder
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from _extensions.measurements import folded
+from _extensions.site import base_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,9 +73,9 @@ class LeaveBook(SphinxPostTransform):
             uri = link.get("refuri", "")
             if not uri.startswith(OUTSIDE):
                 continue
-            if base := self.config.html_baseurl:
+            if base := base_address(self.config):
                 page, _, fragment = uri.removeprefix(OUTSIDE).partition("#")
-                address = urljoin(f"{base.rstrip('/')}/", f"{page}.html")
+                address = f"{base}{page}.html"
                 link["refuri"] = f"{address}#{fragment}" if fragment else address
                 link["internal"] = False
             else:

@@ -81,9 +81,7 @@ class PyFigure(FigureDirective):
             self.warn(f"figure {dotted} cannot be drawn: {type(error).__name__}: {error}")
             env.note_reread()  # the next build says it again, unless somebody has mended it
             return []
-        for name in sorted(READS.findall(inspect.getsource(function))):
-            if name not in measurements:
-                self.warn(f"figure {dotted} reads a measurement: add :data: {name}")
+        self.check_data(f"figure {dotted}", function, measurements)
         path = Path(env.doctreedir) / "figures" / f"{dotted.replace('.', '-')}.svg"
         write_if_changed(path, drawing)
         page = Path(env.doc2path(env.docname)).parent
@@ -93,6 +91,12 @@ class PyFigure(FigureDirective):
         for image in [image for node in result for image in node.findall(nodes.image)]:
             image["pixels"] = svg.pixels(drawing)
         return result
+
+    def check_data(self, user: str, code: Any, measurements: list[str]) -> None:
+        """Warn of a measurement that code reads and the page does not name."""
+        for name in sorted(READS.findall(inspect.getsource(code))):
+            if name not in measurements:
+                self.warn(f"{user} reads a measurement: add :data: {name}")
 
     def warn(self, message: str) -> None:
         """Report where the directive stands."""

@@ -7,7 +7,6 @@
   hovering what the address says already.
 - sphinxcontrib-bibtex shows a whole entry of the bibliography on hovering: authors, title and year
   are enough to know it by.
-- Furo lists all pages of the reference beside every page, folded.
 - LaTeX stays with displayed formulas, for those who copy them; with formulas in the line only until
   the page's copy in Markdown is made.
 """
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import pybtex.plugin
 from docutils import nodes
-from furo.navigation import get_navigation_tree
 from pybtex.richtext import Text as RichText
 from pybtex.style import FormattedEntry
 from pybtex.style.formatting import BaseStyle
@@ -123,10 +121,7 @@ class ShortEntry(BaseStyle):  # type: ignore[misc]
 def slim_page(
     _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
 ) -> None:
-    """Open the list of pages only where the reader is, and drop what only the copy needed."""
-    if "toctree" in context:
-        tree = context["toctree"](collapse=True, titles_only=True, maxdepth=-1, includehidden=True)
-        context["furo_navigation_tree"] = get_navigation_tree(tree)
+    """Drop what only the copy needed."""
     if "body" in context:
         context["body"] = INLINE_LATEX.sub(r"\1", context["body"])
 

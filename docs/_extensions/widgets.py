@@ -20,7 +20,6 @@ beside the page's other files: it needs no module loader, no request, and no ser
 from __future__ import annotations
 
 import importlib
-import inspect
 import json
 import os
 from dataclasses import asdict
@@ -31,7 +30,8 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 
 import widgets
-from _extensions.pyfigures import READS, PyFigure, write_if_changed
+from _extensions.pyfigures import PyFigure, write_if_changed
+from _extensions.site import is_site
 
 if TYPE_CHECKING:
     from docutils.nodes import Node
@@ -67,10 +67,7 @@ class WidgetDirective(PyFigure):
             return []
         if tag(name) not in script:
             self.warn(f"widget {name}: its script must define {tag(name)!r}")
-        known = self.options.get("data", "").split()
-        for read in sorted(READS.findall(inspect.getsource(module))):
-            if read not in known:
-                self.warn(f"widget {name} reads a measurement: add :data: {read}")
+        self.check_data(f"widget {name}", module, self.options.get("data", "").split())
         self.arguments = [self.options.pop("figure")]
         result = super().run()
         for image in [image for node in result for image in node.findall(nodes.image)]:
@@ -103,7 +100,7 @@ def add_script(
 ) -> None:
     """Write the script of a page's widgets and load it with the page."""
     names = app.env.metadata.get(page, {}).get("widgets")
-    if names and app.builder.name in {"html", "dirhtml"}:
+    if names and is_site(app.builder):
         file = f"widgets/{page.replace('/', '-')}.js"
         write_if_changed(Path(app.outdir, "_static", file), bundle(names))
         app.add_js_file(file, loading_method="defer")
@@ -111,7 +108,7 @@ def add_script(
 
 def visit(translator: HTML5Translator, node: Widget) -> None:
     """Open the element, where scripts may run."""
-    if translator.builder.name != "epub":
+    if is_site(translator.builder):
         module = importlib.import_module(f"widgets.{node['widget']}")
         rows = f"rows-{len(module.CONTROLS)}"
         translator.body.append(f'<{tag(node["widget"])} class="widget {rows}">')
@@ -119,7 +116,7 @@ def visit(translator: HTML5Translator, node: Widget) -> None:
 
 def depart(translator: HTML5Translator, node: Widget) -> None:
     """Close it."""
-    if translator.builder.name != "epub":
+    if is_site(translator.builder):
         translator.body.append(f"</{tag(node['widget'])}>")
 
 

@@ -31,7 +31,7 @@ CONF = """
 import sys
 sys.path.insert(0, {docs!r})
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_codeautolink", "_extensions.codelinks",
-              "_extensions.mathml", "_extensions.slim"]
+              "_extensions.mathml", "_extensions.navigation", "_extensions.slim"]
 myst_enable_extensions = ["dollarmath"]
 html_math_renderer = "mathml"
 html_theme = "furo"
