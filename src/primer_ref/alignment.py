@@ -282,7 +282,7 @@ def ipo_loss(
 
     References
     ----------
-    M. G. Azar, M. Rowland, B. Piot, D. Guo, D. Calandriello, M. Valko and R. Munos (2024), A
+    M. G. Azar, Z. D. Guo, B. Piot, R. Munos, M. Rowland, M. Valko and D. Calandriello (2024), A
     General Theoretical Paradigm to Understand Learning from Human Preferences.
 
     Examples

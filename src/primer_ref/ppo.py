@@ -264,6 +264,8 @@ def rloo_advantages(rewards: ArrayLike) -> Floats:
 
     References
     ----------
+    W. Kool, H. van Hoof and M. Welling (2019), Buy 4 REINFORCE Samples, Get a Baseline for Free!
+
     A. Ahmadian, C. Cremer, M. Gallé, M. Fadaee, J. Kreutzer, O. Pietquin, A. Üstün and S. Hooker
     (2024), Back to Basics: Revisiting REINFORCE-Style Optimization for Learning from Human Feedback
     in LLMs.
