@@ -102,6 +102,15 @@ def test_divergence_where_one_law_is_zero() -> None:
     assert cross_entropy([1, 0], [1, 0]) == 0
 
 
+@pytest.mark.equation("eq-kl", "eq-cross-entropy-decomposition")
+@pytest.mark.parametrize("q", [np.array([1, 1e-310]), np.array([1, 8e-40], np.float32)])
+def test_divergence_where_the_quotient_of_the_laws_exceeds_the_largest_float(q: F) -> None:
+    for p in (np.array([0, 1], q.dtype), np.array([0.5, 0.5], q.dtype)):
+        found = kl_divergence(p, q)
+        assert found.dtype == q.dtype
+        np.testing.assert_allclose(found, cross_entropy(p, q) - entropy(p), rtol=1e-6)
+
+
 @pytest.mark.equation("eq-entropy-chain", "eq-conditional-entropy")
 @given(distributions(4, 3))
 def test_chain_rule_of_entropy(joint: F) -> None:
@@ -123,6 +132,22 @@ def test_information_is_the_fall_in_entropy_and_never_negative(joint: F) -> None
 
 
 @pytest.mark.equation("eq-mutual-information")
+@pytest.mark.parametrize("rare", [1e-200, 1e-310])
+def test_information_where_the_product_of_the_margins_underflows(rare: float) -> None:
+    joint = np.array([[1, 0], [0, rare]])
+    np.testing.assert_allclose(mutual_information(joint), -rare * math.log(rare), rtol=1e-9)
+
+
+@pytest.mark.equation("eq-mutual-information")
+def test_information_of_rare_pairs_in_single_precision() -> None:
+    weights = np.exp(-np.arange(100.0))  # the last of them below the smallest normal float32
+    joint = np.diag(weights / weights.sum())
+    single = mutual_information(joint.astype(np.float32))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, entropy(np.diag(joint)), rtol=1e-6)
+
+
+@pytest.mark.equation("eq-mutual-information")
 def test_independence_carries_no_information() -> None:
     joint = np.outer([0.3, 0.7], [0.2, 0.5, 0.3])
     np.testing.assert_allclose(mutual_information(joint), 0, atol=1e-15)
@@ -133,6 +158,8 @@ def test_perplexity_of_uniform_and_of_impossible() -> None:
     np.testing.assert_allclose(perplexity(np.log(np.full(9, 1 / 27))), 27)
     assert perplexity([-1.0, -math.inf]) == math.inf
     assert perplexity([-1000.0]) == math.inf
+    assert perplexity([-709.5]) == math.exp(709.5)
+    assert perplexity([-709.8]) == math.inf  # above the largest float
     assert perplexity([0.0]) == 1
 
 

@@ -8,6 +8,7 @@ repairs it. Throughout, 0 · log 0 counts as 0, its limit. Logarithms are natura
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,20 @@ def _xlogy(x: Floats, y: Floats) -> Floats:
     """Multiply x by log y, with 0 · log 0 = 0 and x · log 0 = −∞ for x > 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(x == 0, np.zeros_like(x), x * np.log(y))
+
+
+def _relative(p: Floats, *parts: Floats) -> Floats:
+    """Multiply p by the logarithm of p divided by each part in turn, with 0 · log 0 = 0.
+
+    The logarithm is taken of the quotient, which keeps small sums of such terms accurate; or of
+    each part by itself where the quotient exceeds the largest float.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio, apart = p, np.log(p)
+        for part in parts:
+            ratio, apart = ratio / part, apart - np.log(part)
+        log_ratio = np.where(np.isinf(ratio), apart, np.log(ratio))
+        return np.where(p == 0, np.zeros_like(p), p * log_ratio)
 
 
 def surprisal(p: ArrayLike, *, base: float = math.e) -> Floats:
@@ -251,7 +266,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, base: float = math.e) -> Floats
     Notes
     -----
     Outcomes with p = 0 contribute 0, also where q = 0. The logarithm is taken of p/q rather than
-    of p and q apart, which keeps small divergences accurate.
+    of p and q apart, which keeps small divergences accurate, unless p/q exceeds the largest float.
 
     Implements :eq:`eq-kl`.
 
@@ -267,8 +282,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, base: float = math.e) -> Floats
     0.5108 one way, 0.3681 the other
     """
     p, q = _pair(p, q)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.sum(_xlogy(p, p / q), axis=-1) / _unit(base) + 0)
+    return np.asarray(np.sum(_relative(p, q), axis=-1) / _unit(base) + 0)
 
 
 def _pair(p: ArrayLike, q: ArrayLike) -> tuple[Floats, Floats]:
@@ -350,10 +364,9 @@ def mutual_information(joint: ArrayLike, *, base: float = math.e) -> Floats:
     1.0
     """
     joint = distribution(joint, "joint", axes=2)
-    product = np.sum(joint, axis=-1, keepdims=True) * np.sum(joint, axis=-2, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = joint / product
-    return np.asarray(np.sum(_xlogy(joint, ratio), axis=(-2, -1)) / _unit(base) + 0)
+    p_x, p_y = np.sum(joint, axis=-1, keepdims=True), np.sum(joint, axis=-2, keepdims=True)
+    # Divided by one margin after the other: their product may underflow.
+    return np.asarray(np.sum(_relative(joint, p_x, p_y), axis=(-2, -1)) / _unit(base) + 0)
 
 
 def entropy_rate(transition: ArrayLike, *, base: float = math.e) -> float:
@@ -412,7 +425,8 @@ def perplexity(log_probs: ArrayLike) -> float:
     Returns
     -------
     float
-        A number of equally likely choices, at least 1; infinite if one probability was 0.
+        A number of equally likely choices, at least 1; infinite if one probability was 0 or the
+        number exceeds the largest float.
 
     Raises
     ------
@@ -431,7 +445,7 @@ def perplexity(log_probs: ArrayLike) -> float:
     4.0000
     """
     mean_loss = -float(np.mean(_log_probs(log_probs)))
-    return math.exp(mean_loss) if mean_loss < 709 else math.inf
+    return math.exp(mean_loss) if mean_loss < math.log(sys.float_info.max) else math.inf
 
 
 def bits_per_byte(log_probs: ArrayLike, n_bytes: int) -> float:
@@ -607,8 +621,8 @@ def shannon_code_lengths(p: ArrayLike) -> Ints:
     Returns
     -------
     ndarray of int64, shape (V,)
-        Codeword lengths in bits. They satisfy Kraft's inequality, and their mean is less than
-        one bit above the entropy.
+        Codeword lengths in bits. Their mean is less than one bit above the entropy, and they
+        satisfy Kraft's inequality if ``p`` sums to no more than 1, roundings included.
 
     Raises
     ------
