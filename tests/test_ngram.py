@@ -116,6 +116,14 @@ def test_interpolation_is_the_same_posterior_mean(counts: list[int], strength: f
     )
 
 
+def test_the_largest_numbers_of_ngrams_do_not_wrap() -> None:
+    model = fit_ngrams([[5, 0, 5]], n_symbols=6, order=19, strength=1)  # 8^20 = 2^60
+    expected = [model.distribution([5, 0, 5][:t])[v] for t, v in enumerate([5, 0, 5, 6])]
+    np.testing.assert_allclose(np.exp(model.log_probs([5, 0, 5])), expected)
+    with pytest.raises(ValueError, match=r"got 8\^21"):
+        fit_ngrams([[5, 0, 5]], n_symbols=6, order=20, strength=1)
+
+
 def test_without_smoothing_unseen_text_is_infinitely_perplexing() -> None:
     text = letters27("the cat sat on the mat")
     raw = fit_ngrams([text], n_symbols=27, order=2, lowest=2, strength=0)
@@ -168,6 +176,7 @@ def test_letters27_keeps_letters_and_single_spaces(text: str) -> None:
         (lambda: fit_ngrams([[0]], n_symbols=3, order=1, lowest=2, strength=1), "order = 1; got 2"),
         (lambda: fit_ngrams([[0]], n_symbols=3, order=1, strength=-1), "at least 0; got -1"),
         (lambda: fit_ngrams([[0]], n_symbols=256, order=8, strength=1), r"got 258\^9"),
+        (lambda: fit_ngrams([[0]], n_symbols=126, order=8, strength=1), r"got 128\^9"),
         (lambda: additive_smoothing([1, -1], 1), "counts must .*; got -1"),
         (lambda: additive_smoothing([0, 0], 0), "must not both be 0"),
         (lambda: additive_smoothing([1, 1], math.nan), "alpha must .*; got nan"),

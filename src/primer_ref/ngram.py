@@ -386,7 +386,7 @@ def fit_ngrams(
 def _grams(sequences: Sequence[ArrayLike], n_symbols: int, order: int) -> list[Ints]:
     """Codes of the 1-grams, …, (order + 1)-grams that end at each symbol and at each end."""
     base = n_symbols + 2
-    if base ** (order + 1) > 2**63:
+    if base ** (order + 1) >= 2**63:
         raise ValueError(f"(n_symbols + 2)^(order + 1) must fit in 63 bits; got {base}^{order + 1}")
     begin, end = [base - 1] * order, [n_symbols]
     padded = [np.concatenate([begin, as_symbols(s, n_symbols), end]) for s in sequences]
