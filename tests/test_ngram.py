@@ -59,7 +59,22 @@ def test_scores_are_the_logs_of_the_distributions(
     np.testing.assert_allclose(np.exp(model.log_probs(sequence)), expected, atol=1e-12)
 
 
-@pytest.mark.equation("eq-chain-rule", "eq-string-probability", "eq-mass", "eq-unfinished")
+@pytest.mark.equation("eq-chain-rule")
+def test_quotients_of_prefix_probabilities_multiply_to_the_joint_law() -> None:
+    joint = np.random.default_rng(0).dirichlet(np.ones(27)).reshape(3, 3, 3)
+    joint[2, 1] = 0.0  # a prefix that does not occur, and
+    joint[0, 0, 2] = 0.0  # a string that does not, after a prefix that does
+    joint /= joint.sum()
+    prefixes = [joint.sum(axis=tuple(range(n, 3))) for n in range(4)]  # laws of the first n
+    for string in np.argwhere(joint > 0).tolist():
+        p = math.prod(
+            prefixes[t + 1][tuple(string[: t + 1])] / prefixes[t][tuple(string[:t])]
+            for t in range(3)
+        )
+        assert p == pytest.approx(joint[tuple(string)], rel=1e-12)
+
+
+@pytest.mark.equation("eq-string-probability", "eq-mass", "eq-unfinished")
 def test_strings_and_unfinished_prefixes_share_the_whole_probability() -> None:
     """Everything ends within n symbols or is still going after them."""
     model = fit_ngrams([[0, 1, 1], [1]], n_symbols=2, order=1, strength=1.0)
