@@ -37,6 +37,7 @@ def surprisal_in_bits(message: list[int], table: list[int]) -> float:
 @given(messages, tables)
 @example([4], [1, 1, 1, 1, 1])
 @example([0] * 60 + [4], [2**29, 1, 1, 1, 2**29])
+@example([0, 1, 2, 3] * 5 + [4], [1, 1, 2**31, 2**31 - 3, 1])  # the largest sum, 2^32
 def test_round_trip_and_length(message: list[int], table: list[int]) -> None:
     bits = encode(message, changing(table))
     assert decode(bits, changing(table), end=4) == message
@@ -131,6 +132,7 @@ def test_single_precision_gets_no_more_than_the_total() -> None:
         (lambda: encode([0], always([[1, 1]])), "whole numbers"),
         (lambda: encode([0], always([2, -1])), "at least 0"),
         (lambda: encode([0], always([2**32, 1])), "between 1 and"),
+        (lambda: encode([0], always([2**62] * 4 + [5])), "between 1 and"),  # wraps to 5
         (lambda: decode([1], always([0, 0]), end=0), "between 1 and"),
         (lambda: decode([0, 1], always([1, 1]), end=2), "gave out .* got 2 bits"),
     ],

@@ -260,10 +260,10 @@ def _cumulative(frequencies: ArrayLike) -> NDArray[np.int64]:
     table = np.asarray(frequencies)
     if table.ndim != 1 or table.size == 0 or table.dtype.kind not in "iu" or np.any(table < 0):
         raise ValueError(f"frequencies must be whole numbers, at least 0; got {table}")
-    cumulative = np.concatenate([[0], np.cumsum(table)]).astype(np.int64)
-    if not 0 < cumulative[-1] <= MAX_TOTAL:
-        raise ValueError(f"frequencies must sum to between 1 and 2^32; got {cumulative[-1]}")
-    return cumulative
+    total = float(np.sum(table, dtype=np.float64))  # a float, which does not wrap
+    if not 0 < total <= MAX_TOTAL:
+        raise ValueError(f"frequencies must sum to between 1 and 2^32; got {total:.0f}")
+    return np.concatenate([[0], np.cumsum(table)]).astype(np.int64)
 
 
 def _slot(cumulative: NDArray[np.int64], symbol: int) -> tuple[int, int, int]:
