@@ -233,6 +233,19 @@ def test_ideal_guesses_enclose_the_conditional_entropy(seed: int) -> None:
 
 
 @pytest.mark.equation("eq-guessing-bounds")
+def test_rounded_shares_may_explain_shannons_upper_bound() -> None:
+    """His table I gives ideal guesses after one letter in tenths of a per cent; he prints 3.42."""
+    table = "292 148 100 86 71 55 45 36 30 26 22 19 15 12 10 9 7 5 4 3 2 1 1"
+    q = np.array(table.split(), float)
+    low, high = guessing_bounds(q / q.sum(), base=2)
+    assert (round(low, 2), round(high, 2)) == (2.5, 3.44)
+    shares = q + np.repeat([0.49, -4.88 / 11], [12, 11])  # rounded, these are his, and
+    np.testing.assert_allclose(shares.sum(), 1000)  # they sum to 1, which his do not
+    assert np.array_equal(shares.round(), q)
+    assert round(guessing_bounds(shares / 1000, base=2)[1], 2) == 3.42
+
+
+@pytest.mark.equation("eq-guessing-bounds")
 def test_the_two_bounds_meet_where_all_ranks_in_use_are_equally_likely() -> None:
     np.testing.assert_allclose(guessing_bounds([1 / 3, 1 / 3, 1 / 3, 0]), math.log(3))
 
