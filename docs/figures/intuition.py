@@ -106,7 +106,7 @@ def compression() -> Figure:
         "adaptive": "counting while it reads",
         "xz_after_novels": "xz, after five novels",
         "ngram": "6 bytes back, after five novels",
-        "model": "SmolLM2-135M",
+        "model": "SmolLM2-135M-Instruct",
     }
     for row, key in enumerate(names):
         bits = compressors[key]["bits_per_byte"]
