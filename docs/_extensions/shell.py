@@ -67,6 +67,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_css_file("shell.css")
     app.add_js_file("drawers.js")
     app.add_js_file("shell.js")
+    app.add_js_file("layout.js")
     app.add_post_transform(DropWidths)
     app.connect("env-updated", changed_pages)
     app.connect("html-page-context", bundle.note, priority=1)

@@ -235,3 +235,23 @@ def test_no_page_breaks_the_policy(browser: Browser, site: str, page: str, width
     browser.open(f"{site}/{page}", width=width)
     assert not browser.problems()
     assert len(browser.requests()) <= 10
+
+
+SKIPPED = """[...document.querySelectorAll('article section section')]
+  .map((section) => getComputedStyle(section).contentVisibility)"""
+
+
+def test_sections_are_laid_out_in_the_pauses_after_the_page_has_come(
+    browser: Browser, site: str
+) -> None:
+    """Nothing is higher afterwards than where nothing is skipped: at a place in the page."""
+    browser.open(f"{site}/{CHAPTER}", width=PHONE)
+    browser.wait(f"!!document.querySelector('[data-laid-out]') && !{SKIPPED}.includes('auto')")
+    height = browser.see("document.documentElement.scrollHeight")
+    place = browser.see("document.querySelector('article section section').id")
+    every = "document.querySelectorAll('[data-laid-out]')"
+    browser.see(f"{every}.forEach((section) => delete section.dataset.laidOut)")
+    assert set(browser.see(SKIPPED)) == {"auto"}
+    browser.see(f"location.hash = '{place}'")
+    assert set(browser.see(SKIPPED)) == {"visible"}
+    assert abs(browser.see("document.documentElement.scrollHeight") - height) <= 1
