@@ -87,6 +87,22 @@ def test_cosines_are_those_of_scipy() -> None:
     assert check_gradient(lambda x: np.sum(cosine_similarity(x, b) ** 3), a, rng=rng) < 1e-7
 
 
+@pytest.mark.equation("eq-cosine")
+@pytest.mark.parametrize(("dtype", "power"), [(np.float64, 300), (np.float32, 36)])
+def test_rows_whose_squares_would_be_zero_or_infinite_have_cosines(
+    dtype: type[np.floating], power: int
+) -> None:
+    a, b = np.random.default_rng(2).normal(size=(2, 4, 6)).astype(dtype)
+    expected = cosine_similarity(a, b)
+    tolerance = 8 * float(np.finfo(dtype).eps)
+    for scale in (10.0**-power, 10.0**power):
+        np.testing.assert_allclose(cosine_similarity(a * scale, b), expected, atol=tolerance)
+    for end in (np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max):
+        found = cosine_similarity(np.array([[end, -end]]), np.array([[1, 0]], dtype))
+        assert found.dtype == dtype
+        assert found[0, 0] == pytest.approx(math.sqrt(0.5))
+
+
 @pytest.mark.equation("eq-mean-cosine")
 @given(arrays(float, (6, 3), elements=st.floats(0.1, 3)))
 def test_mean_cosine_is_the_mean_over_pairs(vectors: F) -> None:

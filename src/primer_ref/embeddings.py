@@ -5,6 +5,7 @@ Vectors are rows, one a word.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -110,10 +111,16 @@ def truncated_svd(matrix: ArrayLike, width: int, *, power: float = 0.5) -> Facto
 def _directions(x: ArrayLike) -> Floats:
     """Rows of length 1."""
     x = as_floats(x)
-    length = np.sqrt(np.sum(x * x, axis=-1, keepdims=True))
-    if not np.all(length > 0):
-        raise ValueError("a vector must have a direction; got a row of zeros or NaN")
-    value: Floats = x / length
+    size = np.max(np.abs(x), axis=-1, keepdims=True)
+    if not np.all((size > 0) & (size < np.inf)):
+        raise ValueError(
+            "a vector must have a direction; got a row of zeros, or one with infinity or NaN"
+        )
+    limits = np.finfo(x.dtype)
+    power = np.clip(np.rint(np.log(size) / math.log(2)), limits.minexp, limits.maxexp - 1)
+    # Divided by a power of two: the squares stay in range, and no digit changes.
+    scaled: Floats = x / 2.0**power
+    value: Floats = scaled / np.sqrt(np.sum(scaled * scaled, axis=-1, keepdims=True))
     return value
 
 
@@ -135,7 +142,7 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> Floats:
     Raises
     ------
     ValueError
-        If a row is 0 or holds NaN.
+        If a row is 0, or holds infinity or NaN.
 
     Notes
     -----
@@ -167,7 +174,7 @@ def mean_cosine(vectors: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If there are fewer than two rows, or one is 0 or holds NaN.
+        If there are fewer than two rows, or one is 0, or holds infinity or NaN.
 
     Notes
     -----

@@ -20,6 +20,7 @@ ROWS = [
     (truncated_svd, {"matrix": VECTORS, "width": 0}, "between 1 and 2; got 0"),
     (cosine_similarity, {"a": [[0.0, 0.0]], "b": VECTORS}, "must have a direction"),
     (cosine_similarity, {"a": VECTORS, "b": [[np.nan, 1.0]]}, "must have a direction"),
+    (cosine_similarity, {"a": [[np.inf, 1.0]], "b": VECTORS}, "must have a direction"),
     (mean_cosine, {"vectors": [[1.0, 2.0]]}, r"at least two rows; got shape \(1, 2\)"),
     (mean_cosine, {"vectors": [1.0, 2.0]}, r"at least two rows; got shape \(2,\)"),
     (nearest_neighbors, {"vectors": VECTORS, "word": 4, "n_neighbors": 1}, "0 to 3; got 4"),
