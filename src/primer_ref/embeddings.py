@@ -60,8 +60,9 @@ def truncated_svd(matrix: ArrayLike, width: int, *, power: float = 0.5) -> Facto
     width : int
         The number d of dimensions.
     power : float
-        The share p of the singular values that goes to the words: 1 keeps the inner products of
-        the rows, 1/2 treats words and contexts alike, 0 leaves only directions.
+        The share p of the singular values that goes to the words: with 1 their inner products are
+        those of the approximation's rows, 1/2 treats words and contexts alike, 0 leaves only
+        directions.
 
     Returns
     -------
