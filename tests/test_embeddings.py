@@ -57,6 +57,46 @@ def test_singular_values_show_the_rank_and_the_size(shape: tuple[int, int]) -> N
     assert np.sum(factors.singular_values**2) == pytest.approx(np.sum(matrix**2))
 
 
+@pytest.mark.equation("eq-svd")
+@pytest.mark.parametrize("shape", [(4, 7), (7, 4), (5, 5)])
+def test_the_ends_of_the_spectrum_are_the_least_and_the_largest_stretch(
+    shape: tuple[int, int],
+) -> None:
+    rng = np.random.default_rng(8)
+    matrix = rng.normal(size=shape)
+    n, m = shape
+    s = np.zeros(m)  # s_1, ..., s_m, of which those beyond n are 0
+    s[: min(shape)] = truncated_svd(matrix, 1).singular_values
+    basis = np.linalg.eigh(matrix.T @ matrix)[1].T[::-1]  # v_1, ..., v_m
+    np.testing.assert_allclose(np.linalg.norm(basis @ matrix.T, axis=1), s, atol=1e-12)
+    rows = rng.normal(size=(500, m))
+    factors = np.linalg.norm(rows @ matrix.T, axis=1) / np.linalg.norm(rows, axis=1)
+    assert np.all((s[-1] <= factors) & (factors <= s[0]))
+    # A row x in xM meets the same extremes if M is square; a tall M takes some row to 0.
+    left = np.linalg.svd(matrix)[0].T
+    assert np.linalg.norm(left[0] @ matrix) == pytest.approx(s[0])
+    if n >= m:
+        least = s[-1] if n == m else 0.0
+        assert np.linalg.norm(left[-1] @ matrix) == pytest.approx(least, abs=1e-12)
+
+
+@pytest.mark.equation("eq-condition")
+def test_relative_errors_grow_by_the_condition_number_at_most_and_at_worst() -> None:
+    rng = np.random.default_rng(9)
+    matrix = rng.normal(size=(5, 5))
+    u, s, _ = np.linalg.svd(matrix)
+    condition = s[0] / s[-1]
+
+    def growth(x: F, error: F) -> float:
+        """Give the relative error of x over that of b = xM."""
+        of_b = np.linalg.norm(error @ matrix) / np.linalg.norm(x @ matrix)
+        return float(np.linalg.norm(error) / np.linalg.norm(x) / of_b)
+
+    assert growth(u[:, 0], u[:, -1]) == pytest.approx(condition)
+    for x, error in rng.normal(size=(200, 2, 5)):
+        assert growth(x, error) <= condition
+
+
 @pytest.mark.equation("eq-eckart-young")
 def test_no_other_product_of_this_width_is_nearer() -> None:
     rng = np.random.default_rng(1)
