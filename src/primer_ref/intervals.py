@@ -442,7 +442,7 @@ def bootstrap_interval(
     -----
     Implements :eq:`eq-bootstrap`.
 
-    Of little use where the statistic hangs on few observations, such as the largest.
+    Of little use for the ends of a law, such as the largest value.
 
     References
     ----------
