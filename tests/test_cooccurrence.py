@@ -89,7 +89,7 @@ def test_the_shift_is_subtracted_before_the_cut() -> None:
 
 
 def toy() -> NDArray[np.int64]:
-    """Count all texts of four words of three that do not repeat a word at once, each once."""
+    """Count all texts of four words of three in which only word 0 may follow itself, each once."""
     texts = [
         text
         for text in itertools.product(range(3), repeat=4)
