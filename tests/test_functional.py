@@ -202,6 +202,24 @@ def test_entropy_slope_leaves_out_what_is_ruled_out() -> None:
     np.testing.assert_allclose(entropy_slope([1, 2, -np.inf]), entropy_slope([1, 2]))
 
 
+def test_entropy_slope_does_not_see_a_common_shift() -> None:
+    for shift in (2.0**40, -(2.0**52)):  # the sums are exact
+        np.testing.assert_allclose(
+            entropy_slope(np.array([0, 2, 3]) + shift), entropy_slope([0, 2, 3])
+        )
+    large = np.array([1e7, 1e7 + 1], np.float32)
+    np.testing.assert_allclose(entropy_slope(large), entropy_slope([0, 1]), rtol=1e-6)
+
+
+def test_entropy_slope_of_scores_far_apart_and_at_small_temperatures() -> None:
+    assert entropy_slope([1e200, -1e200]) == entropy_slope([1e308, -1e308]) == 0
+    assert entropy_slope(np.array([1e20, 0], np.float32)) == 0
+    assert entropy_slope([1, 0], temperature=1e-200) == 0
+    # Scores and temperature in another unit: the entropy is the same, per unit of temperature.
+    cold = entropy_slope([2e-150, 0, -1e-150], temperature=1e-150)
+    np.testing.assert_allclose(cold, entropy_slope([2, 0, -1]) / 1e-150)
+
+
 @given(scores, scores, temperatures)
 def test_divergence_between_softmaxes_is_a_bregman_divergence_of_lse(a: F, b: F, t: float) -> None:
     n = min(len(a), len(b))

@@ -346,10 +346,9 @@ def entropy_slope(s: ArrayLike, *, temperature: float = 1.0) -> Floats:
     >>> print(f"{entropy_slope([2.0, 1.0, 0.5, -1.0]):.4f}")
     0.5337
     """
-    s = as_floats(s)
     p = softmax(s, temperature=temperature)
     # A score without weight has no say; left in, −∞ · 0 would be NaN.
-    s = np.where(p > 0, s, 0)
-    mean = np.sum(p * s, axis=-1, keepdims=True)
-    slope: Floats = np.sum(p * (s - mean) ** 2, axis=-1) / temperature**3
+    below = np.where(p > 0, _below_top(s, -1, temperature), 0)
+    mean = np.sum(p * below, axis=-1, keepdims=True)
+    slope: Floats = np.sum(p * (below - mean) ** 2, axis=-1) / temperature
     return slope
