@@ -121,12 +121,22 @@ def test_a_query_that_may_look_at_nothing_gets_zero_and_gives_no_gradient() -> N
 
 
 @pytest.mark.equation("eq-attention-backward")
-@given(seeds, st.booleans())
-def test_backward_agrees_with_finite_differences(seed: int, masked: bool) -> None:
-    q, k, v = normal(seed, (2, 4, 3), (2, 4, 3), (2, 4, 5))
-    directions = normal(seed + 1, (2, 4, 3), (2, 4, 3), (2, 4, 5))
-    (d_out,) = normal(seed + 2, (2, 4, 5))
-    mask = causal_mask(4) if masked else None
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((2, 3, 3), (2, 5, 3), (2, 5, 4)),
+        ((2, 3, 3), (5, 3), (5, 4)),  # keys and values shared by all
+        ((3, 3), (2, 1, 5, 3), (3, 5, 4)),
+    ],
+)
+@given(seed=seeds, masked=st.booleans())
+def test_backward_agrees_with_finite_differences(
+    shapes: tuple[tuple[int, ...], ...], seed: int, masked: bool
+) -> None:
+    q, k, v = normal(seed, *shapes)
+    directions = normal(seed + 1, *shapes)
+    mask = causal_mask(3, 5) if masked else None
+    (d_out,) = normal(seed + 2, scaled_dot_product_attention(q, k, v, mask).shape)
 
     def loss(step: float, which: int) -> float:
         moved = [q, k, v]
@@ -137,6 +147,7 @@ def test_backward_agrees_with_finite_differences(seed: int, masked: bool) -> Non
     h = 1e-5
     for which, gradient in enumerate(attention_backward(q, k, v, d_out, mask)):
         slope = (loss(h, which) - loss(-h, which)) / (2 * h)
+        assert gradient.shape == shapes[which]
         size = float(np.linalg.norm(gradient) * np.linalg.norm(directions[which]))
         assert abs(float(np.sum(gradient * directions[which])) - slope) <= 1e-7 * (1 + size)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.autodiff import unbroadcast
 from primer_ref.functional import as_floats, softmax, softmax_vjp
 
 __all__ = [
@@ -185,7 +186,8 @@ def attention_backward(
     Returns
     -------
     tuple of ndarray
-        Gradients with the shapes of ``q``, ``k`` and ``v``.
+        Gradients with the shapes of ``q``, ``k`` and ``v``; what was shared along a leading axis
+        gets the sum over it.
 
     Raises
     ------
@@ -208,7 +210,8 @@ def attention_backward(
     dv = np.swapaxes(a, -1, -2) @ d_out
     da = d_out @ np.swapaxes(v, -1, -2)
     dz = softmax_vjp(a, da) / math.sqrt(q.shape[-1])
-    return dz @ k, np.swapaxes(dz, -1, -2) @ q, dv
+    dq, dk = dz @ k, np.swapaxes(dz, -1, -2) @ q
+    return unbroadcast(dq, q.shape), unbroadcast(dk, k.shape), unbroadcast(dv, v.shape)
 
 
 def _check_bound(n_keys: int, score_range: float) -> None:
