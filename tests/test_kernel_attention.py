@@ -183,6 +183,8 @@ def test_opposite_vectors_are_estimated_without_error() -> None:
     estimate = positive_features(x, directions) @ positive_features(-x, directions)
     np.testing.assert_allclose(estimate, math.exp(-x @ x))
     assert positive_features_variance(x, -x, n_features=3) == 0
+    # Almost opposite and long: e^(−120000) times e^(10000), less that without the second factor.
+    assert positive_features_variance([300], [-200], n_features=3) == 0
 
 
 def test_random_features_approach_attention_as_they_grow() -> None:

@@ -253,7 +253,8 @@ def positive_features_variance(x: ArrayLike, y: ArrayLike, *, n_features: int) -
     """
     x, y = as_floats(x), as_floats(y)
     dot, sum2 = np.sum(x * y, axis=-1), np.sum((x + y) ** 2, axis=-1)
-    variance: Floats = np.exp(2 * dot) * np.expm1(sum2) / n_features
+    # e^(2x·y)·(e^|x+y|² − 1), written so that a tiny factor does not meet an infinite one.
+    variance: Floats = np.exp(2 * dot + sum2) * -np.expm1(-sum2) / n_features
     return variance
 
 
