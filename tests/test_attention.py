@@ -17,7 +17,10 @@ from primer_ref.attention import (
     weight_ceiling,
 )
 from primer_ref.functional import softmax
+from primer_ref.heads import multi_head_attention
 from primer_ref.information import entropy
+from primer_ref.latent_attention import latent_attention
+from primer_ref.online_softmax import masked_scores
 
 F = NDArray[np.float64]
 
@@ -238,6 +241,21 @@ def test_single_precision_stays_single() -> None:
 def test_queries_and_keys_of_different_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="one size; got 3 and 4"):
         attention_weights(np.ones((2, 3)), np.ones((2, 4)))
+
+
+def test_a_mask_of_truth_values_is_refused() -> None:
+    x = np.ones((2, 4))
+    hidden, weights = np.tri(2) == 0, [np.eye(4)] * 4
+    with pytest.raises(TypeError, match="got truth values"):
+        attention_weights(x, x, hidden)
+    with pytest.raises(TypeError, match="got truth values"):
+        masked_scores(x, x, hidden)
+    with pytest.raises(TypeError, match="got truth values"):
+        multi_head_attention(x, *weights, n_heads=2, mask=hidden)
+    with pytest.raises(TypeError, match="got truth values"):
+        latent_attention(
+            x, np.eye(4), np.eye(4), (np.eye(4), np.eye(4)), np.eye(4), n_heads=2, mask=hidden
+        )
 
 
 def test_scores_that_are_not_numbers_are_refused() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.autodiff import unbroadcast
-from primer_ref.functional import as_floats, softmax, softmax_vjp
+from primer_ref.functional import as_floats, as_mask, softmax, softmax_vjp
 
 __all__ = [
     "attention_backward",
@@ -90,6 +90,8 @@ def attention_weights(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None)
     ------
     ValueError
         If queries and keys differ in size, or a score is NaN or +∞.
+    TypeError
+        If the mask holds truth values.
 
     Notes
     -----
@@ -114,7 +116,7 @@ def attention_weights(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None)
     scores = q @ np.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])  # (..., T, S)
     if mask is None:
         return softmax(scores)
-    scores = scores + as_floats(mask).astype(scores.dtype, copy=False)
+    scores = scores + as_mask(mask).astype(scores.dtype, copy=False)
     hidden = np.max(scores, axis=-1, keepdims=True) == -np.inf
     if not np.any(hidden):
         return softmax(scores)
@@ -146,6 +148,8 @@ def scaled_dot_product_attention(
     ------
     ValueError
         If queries and keys differ in size, or a score is NaN or +∞.
+    TypeError
+        If the mask holds truth values.
 
     Notes
     -----
@@ -193,6 +197,8 @@ def attention_backward(
     ------
     ValueError
         If queries and keys differ in size, or a score is NaN or +∞.
+    TypeError
+        If the mask holds truth values.
 
     Notes
     -----

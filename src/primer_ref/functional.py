@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "as_floats",
+    "as_mask",
     "as_positive",
     "entropy_slope",
     "log_softmax",
@@ -59,6 +60,35 @@ def as_floats(x: ArrayLike) -> Floats:
     if x.dtype.kind not in "biuf":
         raise TypeError(f"an array must hold real numbers; got entries of type {x.dtype}")
     return x if x.dtype == np.float32 else x.astype(np.float64, copy=False)
+
+
+def as_mask(mask: ArrayLike) -> Floats:
+    """Read a mask to add to scores; truth values, which would hide nothing there, are refused.
+
+    Parameters
+    ----------
+    mask : array_like
+        0 shows, −∞ hides.
+
+    Returns
+    -------
+    ndarray
+        The mask, in float32 or float64.
+
+    Raises
+    ------
+    TypeError
+        If the entries are truth values, or no real numbers at all.
+
+    Examples
+    --------
+    >>> from primer_ref.functional import as_mask
+    >>> print(as_mask([0, 0]))
+    [0. 0.]
+    """
+    if np.asarray(mask).dtype == np.bool_:
+        raise TypeError("a mask is added to scores, 0 to show and −∞ to hide; got truth values")
+    return as_floats(mask)
 
 
 def as_positive(x: ArrayLike, name: str) -> Floats:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.attention import scaled_dot_product_attention
-from primer_ref.functional import as_floats
+from primer_ref.functional import as_floats, as_mask
 
 __all__ = [
     "attention_flops",
@@ -105,6 +105,8 @@ def head_contributions(
     ValueError
         If the number of heads is not a multiple of the number of key and value heads, or a width
         is not a multiple of its number of heads.
+    TypeError
+        If the mask holds truth values.
 
     Notes
     -----
@@ -130,7 +132,7 @@ def head_contributions(
     q = split_heads(x @ as_floats(w_q), n_heads)  # (..., H, T, D)
     k = np.repeat(split_heads(x @ as_floats(w_k), n_kv_heads), group, axis=-3)  # (..., H, T, D)
     v = np.repeat(split_heads(x @ as_floats(w_v), n_kv_heads), group, axis=-3)  # (..., H, T, E)
-    mask = None if mask is None else as_floats(mask)[..., None, :, :]  # one mask for all heads
+    mask = None if mask is None else as_mask(mask)[..., None, :, :]  # one mask for all heads
     context = scaled_dot_product_attention(q, k, v, mask)  # (..., H, T, E)
     return context @ w_o.reshape(n_heads, -1, w_o.shape[-1])
 

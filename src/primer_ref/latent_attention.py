@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.attention import attention_weights, scaled_dot_product_attention
-from primer_ref.functional import as_floats
+from primer_ref.functional import as_floats, as_mask
 from primer_ref.heads import split_heads
 
 __all__ = ["latent_attention", "latent_attention_absorbed"]
@@ -62,6 +62,8 @@ def latent_attention(
     ------
     ValueError
         If a width is not a multiple of the number of heads.
+    TypeError
+        If the mask holds truth values.
 
     Notes
     -----
@@ -89,7 +91,7 @@ def latent_attention(
     latent = x @ as_floats(w_down)  # (..., T, r)
     q = split_heads(x @ as_floats(w_q), n_heads)  # (..., H, T, D)
     k, v = (split_heads(latent @ as_floats(w), n_heads) for w in w_up)
-    mask = None if mask is None else as_floats(mask)[..., None, :, :]  # one mask for all heads
+    mask = None if mask is None else as_mask(mask)[..., None, :, :]  # one mask for all heads
     context = scaled_dot_product_attention(q, k, v, mask)  # (..., H, T, E)
     value: Floats = np.sum(context @ w_o.reshape(n_heads, -1, w_o.shape[-1]), axis=-3)
     return value
@@ -130,6 +132,8 @@ def latent_attention_absorbed(
     ------
     ValueError
         If a width is not a multiple of the number of heads.
+    TypeError
+        If the mask holds truth values.
 
     Notes
     -----
@@ -152,7 +156,7 @@ def latent_attention_absorbed(
     q = split_heads(x @ as_floats(w_q), n_heads) @ np.swapaxes(up_k, -1, -2)  # (..., H, T, r)
     # Attention will divide by √r where the keys ask for √D.
     q = q * math.sqrt(q.shape[-1] / up_k.shape[-1])
-    mask = None if mask is None else as_floats(mask)[..., None, :, :]  # one mask for all heads
+    mask = None if mask is None else as_mask(mask)[..., None, :, :]  # one mask for all heads
     context = attention_weights(q, latent, mask) @ latent  # (..., H, T, r)
     w_out = up_v @ w_o.reshape(n_heads, -1, w_o.shape[-1])  # (H, r, C)
     value: Floats = np.sum(context @ w_out, axis=-3)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.functional import as_floats
+from primer_ref.functional import as_floats, as_mask
 
 __all__ = [
     "Partial",
@@ -103,6 +103,8 @@ def masked_scores(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None) -> 
     ------
     ValueError
         If queries and keys differ in size.
+    TypeError
+        If the mask holds truth values.
 
     Examples
     --------
@@ -118,7 +120,7 @@ def masked_scores(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None) -> 
     scores: Floats = q @ np.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])  # (..., T, S)
     if mask is None:
         return scores
-    return scores + as_floats(mask).astype(scores.dtype, copy=False)
+    return scores + as_mask(mask).astype(scores.dtype, copy=False)
 
 
 def partial_attention(

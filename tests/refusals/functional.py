@@ -4,6 +4,7 @@ import numpy as np
 
 from primer_ref.functional import (
     as_floats,
+    as_mask,
     as_positive,
     entropy_slope,
     log_softmax,
@@ -16,6 +17,7 @@ ROWS = [
     (as_floats, {"x": ["one"]}, "must hold real numbers; got entries of type <U3"),
     (as_floats, {"x": [1j]}, "must hold real numbers; got entries of type complex128"),
     (as_floats, {"x": [None]}, "must hold real numbers; got entries of type object"),
+    (as_mask, {"mask": [True, False]}, "0 to show and −∞ to hide; got truth values$"),
     (as_positive, {"x": [1, 0], "name": "sizes"}, "^sizes must be positive; got 0.0$"),
     (as_positive, {"x": np.nan, "name": "sizes"}, "^sizes must be positive; got nan$"),
     (softmax, {"s": []}, r"at least one score; got shape \(0,\)"),
