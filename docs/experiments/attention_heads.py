@@ -29,8 +29,11 @@ A matrix has one row a layer and one column a head. Result::
                       values on each input, the median over heads; for score_std and row_std:
                       smallest, median and largest value
     copying           mean surprisal in nats of the first copy, of the second, and of the second
-                      half of a control; second_rest and second_median, mean and median over the
-                      second copies without their first tokens, which nothing announces
+                      half of a control; over the second copies without their first tokens, which
+                      nothing announces: second_rest and second_median, mean and median surprisal,
+                      second_right, the share that had the highest probability, and second_chance,
+                      the mean share that one can name who knows which tokens are left, but not
+                      their order
     first_token       mean of the weight on position 0 over heads and queries t >= first_query:
                       with_start, texts; without_start, texts whose start token was left out
     maps              for previous, sink, induction: layer, head, token texts and weights (T, T) of
@@ -226,6 +229,12 @@ def surprisals(model: llama.Model, block: llama.Block, tokens: Ints) -> Floats:
     return own
 
 
+def first_guesses(model: llama.Model, block: llama.Block, tokens: Ints) -> NDArray[np.bool_]:
+    """Whether each token after the first had the highest probability."""
+    right: NDArray[np.bool_] = llama.unembed(model, block.hidden[:-1]).argmax(-1) == tokens[1:]
+    return right
+
+
 def best(matrices: Floats) -> dict[str, Any]:
     """Find the head with the highest mean over inputs; shape (inputs, L, H)."""
     means = matrices.mean(0)
@@ -277,7 +286,7 @@ def measure(
     short = random_words(model, rng, 12)
     bar = record.progress(range(5 * n), NAME)
 
-    on_texts, without_start, copies, spreads, losses = [], [], [], [], []
+    on_texts, without_start, copies, spreads, losses, right = [], [], [], [], [], []
     for tokens in inputs.texts:
         next(bar)
         on_texts.append([text_statistics(block) for block in llama.blocks(model, tokens.tolist())])
@@ -292,6 +301,7 @@ def measure(
         blocks = list(llama.blocks(model, tokens.tolist()))
         copies.append([induction(block) for block in blocks])
         losses.append(surprisals(model, blocks[-1], tokens).reshape(2, period))
+        right.append(first_guesses(model, blocks[-1], tokens).reshape(2, period))
     for tokens in inputs.long_texts:
         next(bar)
         blocks_of_text = llama.blocks(model, tokens.tolist())
@@ -335,6 +345,8 @@ def measure(
             "second": np.mean(losses[:n], axis=(0, 2))[1],
             "second_rest": np.mean(losses[:n], axis=0)[1, 1:].mean(),
             "second_median": np.median([loss[1, 1:] for loss in losses[:n]]),
+            "second_right": np.mean([guesses[1, 1:] for guesses in right[:n]]),
+            "second_chance": np.mean(1 / np.arange(1, period)),
             "control": np.mean(losses[n:], axis=(0, 2))[1],
         },
         "first_token": {

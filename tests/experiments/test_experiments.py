@@ -19,6 +19,7 @@ from scipy import special
 
 from experiments import attention_heads, chinchilla_refit, passage_surprisal, record
 from primer_ref import llama
+from primer_ref.functional import softmax
 from primer_ref.norms import rms_norm
 from primer_ref.scaling import BESIROGLU
 
@@ -186,18 +187,59 @@ def test_attention_heads_on_the_first_text(
 
 
 @pytest.mark.model
-def test_attention_heads_on_the_first_repeat(
+def test_attention_heads_on_repeats(
     model: llama.Model, heads: dict[str, Any], inputs: attention_heads.Inputs
 ) -> None:
-    found = heads["summary"]["induction"]
-    blocks = list(llama.blocks(model, inputs.repeats[0].tolist()))
-    again = attention_heads.induction(blocks[found["layer"]])[found["head"]]
-    assert_close(again, found["by_input"][0])
-    surprisal = attention_heads.surprisals(model, blocks[-1], inputs.repeats[0]).reshape(2, -1)
-    assert surprisal[1].mean() < surprisal[0].mean() / 2
-    copying = heads["copying"]
-    assert copying["second_median"] < copying["second_rest"] < copying["second"]
-    assert copying["second"] < copying["control"] / 2
+    period, found, copying = heads["period"], heads["summary"]["induction"], heads["copying"]
+    losses, right, weights = [], [], []
+    for tokens in inputs.repeats:
+        assert len(set(tokens[1 : period + 1])) == period  # as the share by chance supposes
+        np.testing.assert_array_equal(tokens[1 : period + 1], tokens[period + 1 :])
+        blocks = list(llama.blocks(model, tokens.tolist()))
+        p = softmax(llama.unembed(model, blocks[-1].hidden[:-1]).astype(np.float64))
+        losses.append(-np.log(p[np.arange(2 * period), tokens[1:]]))
+        right.append(p.argmax(axis=-1)[period + 1 :] == tokens[period + 2 :])
+        weights.append([attention_heads.induction(block) for block in blocks])
+    first, second = np.split(np.array(losses), 2, axis=1)
+    assert_close(first.mean(), copying["first"])
+    assert_close(second.mean(), copying["second"])
+    assert_close(second[:, 1:].mean(), copying["second_rest"])
+    assert_close(np.median(second[:, 1:]), copying["second_median"])
+    assert np.mean(right) == pytest.approx(copying["second_right"], abs=0.005)
+    chances = [1 / left for left in range(period - 1, 0, -1)]
+    assert copying["second_chance"] == pytest.approx(sum(chances) / (period - 1), rel=1e-5)
+    assert_close(np.mean(weights, axis=0), heads["induction"])
+    assert_close(np.array(weights)[:, found["layer"], found["head"]], found["by_input"])
+
+
+@pytest.mark.model
+def test_attention_heads_on_controls(
+    model: llama.Model, heads: dict[str, Any], inputs: attention_heads.Inputs
+) -> None:
+    period, losses, weights = heads["period"], [], []
+    for once, tokens in zip(inputs.repeats, inputs.controls, strict=True):
+        np.testing.assert_array_equal(tokens[: period + 1], once[: period + 1])
+        assert not np.any(tokens[period + 1 :] == once[period + 1 :])
+        blocks = list(llama.blocks(model, tokens.tolist()))
+        losses.append(attention_heads.surprisals(model, blocks[-1], tokens)[period:])
+        weights.append([attention_heads.induction(block) for block in blocks])
+    assert_close(np.mean(losses), heads["copying"]["control"])
+    assert_close(np.mean(weights, axis=0), heads["induction_control"])
+
+
+@pytest.mark.model
+def test_the_first_token_with_and_without_the_start_token(
+    model: llama.Model, heads: dict[str, Any], inputs: attention_heads.Inputs
+) -> None:
+    found, n = heads["first_token"], heads["first_query"]
+    assert found["with_start"] == pytest.approx(np.mean(heads["sink"]), rel=1e-5)
+    means = []
+    for text in inputs.texts:
+        assert text[0] == model.tokenizer.specials[heads["start"]]
+        means += [
+            block.weights[:, n:, 0].mean() for block in llama.blocks(model, text[1:].tolist())
+        ]
+    assert_close(np.mean(means), found["without_start"])
 
 
 @pytest.mark.model
