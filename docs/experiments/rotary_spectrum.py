@@ -2,10 +2,10 @@
 
 Texts are passages of the novels after ``<|endoftext|>`` at position 0. Scores are q·k/√D, of
 queries at positions t >= first_query and keys at 1 <= s <= t, since the key at position 0 is
-like no other; the offset is t − s. Pair j turns by ``frequencies[j]`` radians a position. What
-offset alone explains is measured on each text with the other texts' numbers: 1 less the squared
-errors over those of the text's own mean score. Below 0 the prediction is worse than that mean.
-Result::
+like no other; what is called offset here is the distance t − s. Pair j turns by
+``frequencies[j]`` radians a position. What offset alone explains is measured on each text with the
+other texts' numbers: 1 less the squared errors over those of the text's own mean score. Below 0 the
+prediction is worse than that mean. Result::
 
     start, n_texts, length, first_query
     frequencies       of the D/2 pairs; wavelengths, positions a turn
@@ -33,6 +33,8 @@ Result::
         texts         the number on each text, in order
         amplitude     of each pair
         mean_amplitude, mean_phase    spectrum of the mean query and mean key: |·||·|/√D, radians
+        start_part, part    what each pair adds to a score, the mean over the queries and the key at
+                      position 0, and over the queries and the keys at 1 <= s <= t
         score, spread    mean and standard deviation of the scores at each of ``offsets``
         polynomial    what the spectrum of the means says there
     offsets           in positions
@@ -93,6 +95,7 @@ class Pairs:
     offsets: Ints  # (n,)
     rows: Ints  # (n,), number of the query
     distance: Floats  # (H,)
+    parts: Floats  # (H, 2, D / 2), of scores: on the key at position 0, on the others
 
 
 def visible(n: int, first_query: int) -> tuple[Ints, Ints]:
@@ -108,11 +111,28 @@ def unturn(x: Floats, frequencies: Floats) -> Floats:
     return rotary(x.astype(np.float64), np.conj(turns_at(np.arange(x.shape[-2]), frequencies)))
 
 
+def parts_of(queries: Floats, keys: Floats, first_query: int) -> Floats:
+    """Mean of what each pair adds to a score, on key 0 and on the others: (H, T, D) to (H, 2, D/2).
+
+    The vectors are turned. All keys that a query sees are added up first.
+    """
+    n_heads, n, size = queries.shape
+    seen = np.cumsum(keys, axis=1) - keys[:, :1]  # (H, T, D), keys 1 … t
+    last, n_pairs = queries[:, first_query:], np.arange(first_query, n).sum()
+    on_start, on_others = (
+        (last * key).reshape(n_heads, -1, size // 2, 2).sum((1, 3))
+        for key in (keys[:, :1], seen[:, first_query:])
+    )
+    means: Floats = np.stack([on_start / (n - first_query), on_others / n_pairs], axis=1)
+    return means / math.sqrt(size)
+
+
 def pairs_of(block: llama.Block, frequencies: Floats, first_query: int) -> Pairs:
     """Collect what is needed of one layer on one text."""
     t, s = visible(block.queries.shape[1], first_query)
     group = len(block.queries) // len(block.keys)
     weights = block.weights[:, t, s].astype(np.float64)
+    turned_keys = np.repeat(block.keys.astype(np.float64), group, axis=0)
     return Pairs(
         unturn(block.queries, frequencies)[:, first_query:],
         np.repeat(unturn(block.keys, frequencies)[:, 1:], group, axis=0),
@@ -120,6 +140,7 @@ def pairs_of(block: llama.Block, frequencies: Floats, first_query: int) -> Pairs
         t - s,
         t - first_query,
         weights @ (t - s) / weights.sum(-1),
+        parts_of(block.queries.astype(np.float64), turned_keys, first_query),
     )
 
 
@@ -187,6 +208,7 @@ def measure_layer(
     n_heads, _, size = queries.shape
     amplitude = sizes(queries) * sizes(keys) / math.sqrt(size)  # (H, D / 2), mean over all pairs
     longest = max(int(text.offsets.max()) for text in texts) + 1
+    parts = np.mean([text.parts for text in texts], axis=0)  # (H, 2, D / 2)
     heads = []
     for head in range(n_heads):
         mean_amplitude, phase, waves = polynomial(texts, head, frequencies, offsets)
@@ -212,6 +234,8 @@ def measure_layer(
                     "amplitude": own,
                     "mean_amplitude": mean_amplitude,
                     "mean_phase": phase,
+                    "start_part": parts[head, 0],
+                    "part": parts[head, 1],
                     "score": mean[offsets],
                     "spread": spread[offsets],
                     "polynomial": waves,

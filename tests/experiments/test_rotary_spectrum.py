@@ -55,6 +55,20 @@ def test_vectors_are_turned_back_and_pairs_counted() -> None:
     assert found.scores[1, at] == pytest.approx(score, abs=1e-6)
 
 
+def test_parts_of_the_pairs_on_the_first_key_and_on_the_others() -> None:
+    turned = block(draw(6, (2, N, 4)), draw(7, (1, N, 4)))
+    found = rotary_spectrum.pairs_of(turned, THETA, 16)
+    products = turned.queries[:, :, None] * turned.keys[0] / 2  # (2, T, S, 4)
+    by_pair = products[..., ::2] + products[..., 1::2]
+    for number in range(2):
+        on_start = by_pair[number, 16:, 0].mean(0)
+        on_others = np.mean(
+            [by_pair[number, t, s] for t in range(16, N) for s in range(1, t + 1)], axis=0
+        )
+        np.testing.assert_allclose(found.parts[number], [on_start, on_others], atol=1e-12)
+    np.testing.assert_allclose(found.parts[:, 1].sum(-1), found.scores.mean(-1), atol=1e-6)
+
+
 def test_distance_leaves_the_first_key_out() -> None:
     weights = np.zeros((1, N, N))
     weights[0, :, 0] = 0.9
@@ -183,6 +197,8 @@ def test_stored_heads_are_the_ones_looked_for(stored: dict[str, Any]) -> None:
         angles = np.outer(stored["offsets"], stored["frequencies"]) + found["mean_phase"]
         waves = np.cos(angles) @ found["mean_amplitude"]
         np.testing.assert_allclose(waves, found["polynomial"], atol=2e-3, rtol=1e-3)
+        # A part is a mean of products of sizes and cosines, so not above the sizes by much.
+        assert np.all(np.abs(found["part"]) <= 1.1 * amplitude)
 
 
 @pytest.mark.model
@@ -205,6 +221,27 @@ def test_pairings_come_out_again(model: llama.Model, stored: dict[str, Any]) -> 
     assert min(difference["mistaken"], difference["reversed"]) > 1
     assert loss["half_split"] == pytest.approx(loss["interleaved"], abs=1e-4)
     assert min(loss["mistaken"], loss["reversed"]) > loss["interleaved"] + 0.1
+
+
+@pytest.mark.model
+def test_what_lifts_the_start_token_in_the_most_local_head_comes_out_again(
+    model: llama.Model, stored: dict[str, Any]
+) -> None:
+    """One text, pair by pair from turned vectors; the stored numbers are means of all texts."""
+    found = stored["found"]["most_local"]
+    rng = np.random.default_rng(rotary_spectrum.SEED)
+    [tokens] = passages(model, rng, 1, stored["length"] - 1)
+    running = enumerate(llama.blocks(model, tokens.tolist()))
+    own = next(one for layer, one in running if layer == found["layer"])
+    q = own.queries[found["head"], stored["first_query"] :]
+    k = own.keys[found["head"] // 3]
+    seen = np.tril(np.ones((len(k), len(k)), bool))[stored["first_query"] :]
+    seen[:, 0] = False
+    for pair in range(32):
+        both = slice(2 * pair, 2 * pair + 2)
+        parts = q[:, both] @ k[:, both].T / 8
+        assert parts[:, 0].mean() == pytest.approx(found["start_part"][pair], abs=0.1)
+        assert parts[seen].mean() == pytest.approx(found["part"][pair], abs=0.3)
 
 
 @pytest.mark.model
