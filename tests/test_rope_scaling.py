@@ -114,6 +114,35 @@ def test_the_ramps_of_code_and_paper_agree_outside_and_differ_within(
 def test_where_no_pair_is_fast_the_ramp_of_yarn_is_a_step() -> None:
     theta = yarn_frequencies(THETA, factor=4, context=3)
     np.testing.assert_allclose(theta[1:], THETA[1:] / 4)
+    assert theta[0] == THETA[0]  # though it makes less than a turn: the ramp begins at pair 0
+
+
+@pytest.mark.equation("eq-yarn")
+def test_the_ramp_of_the_code_begins_at_a_whole_number_and_may_slow_its_first_pair_more() -> None:
+    code = THETA / yarn_frequencies(THETA, factor=4, context=4096)
+    paper = THETA / by_parts(THETA, factor=4, context=4096, fast=32, slow=1)
+    assert np.flatnonzero(code > paper * (1 + 1e-9)).tolist() == [21]
+    np.testing.assert_allclose(THETA[20:23] * 4096 / (2 * math.pi), [36.7, 31.7, 27.5], atol=0.1)
+
+
+@pytest.mark.equation("eq-ntk")
+@given(st.floats(1.1, 64))
+def test_a_change_of_base_lets_slow_pairs_leave_their_arcs_and_the_other_rules_do_not(
+    factor: float,
+) -> None:
+    context = 2048.0
+    slow = context * THETA < 2 * math.pi
+    same = {"factor": factor, "context": context}
+    rules = (
+        interpolate_positions(THETA, factor=factor),
+        by_parts(THETA, **same, fast=32, slow=1),
+        yarn_frequencies(THETA, **same),
+        llama3_frequencies(THETA, **same),
+    )
+    for theta in rules:
+        np.testing.assert_allclose(factor * theta[slow], THETA[slow])
+    by_base = factor * ntk_aware(THETA, factor=factor)[slow]
+    assert np.all(by_base[:-1] > THETA[slow][:-1])
 
 
 @pytest.mark.equation("eq-by-parts")

@@ -323,8 +323,8 @@ def shaw_bias(q: ArrayLike, table: ArrayLike, n_keys: int | None = None) -> Floa
     Returns
     -------
     ndarray, shape (..., T, S)
-        What is added to the scores :math:`q_t\cdot k_s/\sqrt{d_k}`, in nats. Toeplitz only where
-        all queries are alike.
+        What is added to the scores :math:`q_t\cdot k_s/\sqrt{d_k}`, in nats. In general Toeplitz
+        only where all queries are alike.
 
     Raises
     ------

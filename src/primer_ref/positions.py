@@ -40,7 +40,7 @@ def rotary_frequencies(size: int, *, base: float = 10000.0) -> NDArray[np.float6
     size : int
         Head size D, even.
     base : float
-        The base b: the slowest pair turns about b times more slowly than the fastest.
+        The base b: the slowest pair turns :math:`b^{1-2/D}` times more slowly than the fastest.
 
     Returns
     -------

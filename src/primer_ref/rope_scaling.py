@@ -1,9 +1,11 @@
 """Rules that stretch rotary frequencies, so that a model reads more tokens than it was trained on.
 
-Each rule takes frequencies to frequencies. All slow the slow pairs down by the factor f of the
-extension, so that their angles stay inside the range that training covered; they differ in what
-becomes of the fast pairs, which have turned round many times within the trained context. Whether a
-model then reads longer texts well is a matter of measurement, not of these formulas.
+Each rule takes frequencies to frequencies and slows the slowest pair by the factor of the
+extension. Interpolation and the rules by parts slow all slow pairs so, and their angles stay inside
+the range that training covered; a change of base slows the other slow pairs by less, and they leave
+that range. The rules differ also in what becomes of the fast pairs, which have turned round many
+times within the trained context. Whether a model then reads longer texts well is a matter of
+measurement, not of these formulas.
 """
 
 from __future__ import annotations
@@ -395,8 +397,10 @@ def yarn_frequencies(
     Implements :eq:`eq-yarn`.
 
     The paper's ramp, `by_parts`, is straight in the number of turns, which falls geometrically
-    along i; so the two agree outside the ramp and differ within it, where this one slows pairs
-    less. Models were trained with this one. `yarn_attention_scale` belongs to it.
+    along i; so the two agree outside the ramp, if the fastest pair makes more than one turn, and
+    differ within it, where this one slows pairs less, but at times for the first pair of the ramp,
+    which begins at a whole number. Models were trained with this one. `yarn_attention_scale`
+    belongs to it.
 
     References
     ----------
