@@ -55,7 +55,7 @@ function draw({ width, height }, { scores, best, part, turns }, { head, offset, 
   const shown = scores.slice(0, reach + 1);
   const [low, high] = [Math.min(...shown), Math.max(...shown)];
   const chart = new Chart({ width, height: Math.max(240, Math.min(340, height - side)) }, {
-    x: { domain: [0, reach], label: "offset Δ (tokens)" },
+    x: { domain: [0, reach], label: "distance Δ (tokens)" },
     y: { domain: [low - 0.05 * (high - low), high + 0.12 * (high - low)], label: "score (nats)" },
   });
   chart.line(shown.map((score, delta) => [delta, score]), 1);
@@ -68,9 +68,9 @@ function draw({ width, height }, { scores, best, part, turns }, { head, offset, 
 function say({ scores, best, part, turns, wavelength, slow }, { offset, base, pair }) {
   const trained = base === 1e5 ? "the trained base" : `the base ${format(base)} (trained: 100,000)`;
   return (
-    `At the offset ${offset} the score is ${format(scores[offset])} nats, of which pair ${pair}, after ` +
+    `At the distance ${offset} the score is ${format(scores[offset])} nats, of which pair ${pair}, after ` +
     `${format(turns)} turns of ${format(wavelength)} positions each, gives ${format(part)}. With ${trained} the ` +
-    `score is highest at ${best} of the offsets to 512; ${32 - slow} of 32 pairs make a full turn within 8,192.`
+    `score is highest at ${best} of the distances to 512; ${32 - slow} of 32 pairs make a full turn within 8,192.`
   );
 }
 

@@ -1,4 +1,4 @@
-"""A head's score as a sum of waves: how its pairs turn with the offset, at any base."""
+"""A head's score as a sum of waves: how its pairs turn with the distance, at any base."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADS = {
 ONES = "ones: q = k = (1, …, 1)"
 CONTROLS = (
     Choice("head", "Head", (*HEADS, ONES), "previous-token head"),
-    Range("offset", "Offset Δ", 0, REACH, 1, step=1),
+    Range("offset", "Distance Δ", 0, REACH, 1, step=1),
     Range("base", "Base b", 100, 1e7, 1e5, log=True),
     Range("pair", "Pair i", 0, SIZE // 2 - 1, 0, step=1),
 )
@@ -41,7 +41,7 @@ def data() -> dict[str, dict[str, list[float]]]:
 
 
 def compute(*, head: str, offset: int, base: float, pair: int) -> dict[str, Any]:
-    """Compute the score at every offset, and what one pair adds at the present one."""
+    """Compute the score at every distance, and what one pair adds at the present one."""
     waves = data()[head]
     spectrum = Spectrum(np.array(waves["sizes"]), np.array(waves["phases"]))
     theta = rotary_frequencies(SIZE, base=base)

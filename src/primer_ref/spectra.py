@@ -1,4 +1,4 @@
-"""Rotary attention seen by a Fourier analyst: a head's score as a sum of waves in the offset.
+"""Rotary attention seen by a Fourier analyst: a head's score as a sum of waves in the distance.
 
 Turned by their positions, a query and a key have a dot product that depends on how far apart they
 stand: one cosine for each pair of coordinates. Which waves a head uses, how long they are, how
@@ -39,7 +39,7 @@ class Spectrum:
     amplitudes : ndarray, shape (..., D / 2)
         Size of each pair's wave, at least 0.
     phases : ndarray, shape (..., D / 2)
-        Its phase at offset 0, in radians from −π to π.
+        Its phase at distance 0, in radians from −π to π.
     """
 
     amplitudes: Floats
@@ -144,8 +144,8 @@ def wavelengths(frequencies: ArrayLike) -> Floats:
     Returns
     -------
     ndarray, shape (D / 2,)
-        Positions a turn. Offsets that differ by nearly a whole number of them look nearly alike to
-        the pair.
+        Positions a turn. Distances that differ by nearly a whole number of them look nearly alike
+        to the pair.
 
     Raises
     ------
