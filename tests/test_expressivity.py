@@ -96,6 +96,25 @@ def test_folding_reaches_the_lower_bound(folds: list[int], last: int) -> None:
     assert found == montufar_lower_bound(widths, 1) <= pieces_upper_bound(widths)
 
 
+def test_one_unit_after_six_falls_short_of_the_product() -> None:
+    # What enters the last unit has six kinks. Those on its positive side remain, and it crosses
+    # zero between two neighbors of opposite signs and once on each outer ray.
+    bends = [
+        sum(signs) + sum(a != b for a, b in itertools.pairwise(signs)) + 2
+        for signs in itertools.product((False, True), repeat=6)
+    ]
+    most = 1 + max(bends)
+    assert most == 11 < 6 * arrangement_regions(1, 1)
+    # Kinks at 0, 1, …, 5, above and below zero in turn; two units look the other way.
+    slopes, way = np.array([2, -6, 6, -4, 2, -6, 6]), np.array([-1, 1, 1, -1, 1, 1])
+    bias, level = -way * np.arange(6), np.array([-15])
+    values = np.diff(slopes)[:, None]
+    reached: list[tuple[Any, Any]] = [(way[None], bias), (values, level), (np.eye(1), np.zeros(1))]
+    assert count_linear_regions_1d(reached, low=-50, high=50) == most
+    for seed in range(100):
+        assert count_linear_regions_1d(network(seed, 1, 6, 1, 1), low=-50, high=50) <= most
+
+
 def test_counts_are_those_of_the_numbers_given() -> None:
     # |x| - |x - gap| is level, rises from 0 to the gap, and is level: three pieces, however narrow.
     for gap in (0.5, 2.0**-60, Fraction(1, 3) - Fraction(333, 1000)):

@@ -322,7 +322,8 @@ def montufar_lower_bound(widths: Sequence[int], n_inputs: int) -> int:
     Parameters
     ----------
     widths : sequence of int
-        Widths of the hidden layers, none below the number of inputs.
+        Widths of the hidden layers, none below the number of inputs and, of several, the last above
+        it.
     n_inputs : int
         Size of an input, n₀.
 
@@ -334,11 +335,15 @@ def montufar_lower_bound(widths: Sequence[int], n_inputs: int) -> int:
     Raises
     ------
     ValueError
-        If there are no layers or no inputs, or a layer is narrower than the input.
+        If there are no layers or no inputs, a layer is narrower than the input, or of several
+        layers the last is not wider than it.
 
     Notes
     -----
     Implements :eq:`eq-montufar`.
+
+    Regions are those where the function is linear. A last layer after others that is only as wide
+    as the input can fall short of the formula: widths 6 and 1 on a line make at most 11 pieces.
 
     References
     ----------
@@ -354,6 +359,11 @@ def montufar_lower_bound(widths: Sequence[int], n_inputs: int) -> int:
     if n_inputs < 1 or min(widths, default=0) < n_inputs:
         raise ValueError(
             f"layers must be at least as wide as the input; got {list(widths)} and {n_inputs}"
+        )
+    if len(widths) > 1 and widths[-1] == n_inputs:
+        raise ValueError(
+            "of several layers the last must be wider than the input; "
+            f"got {list(widths)} and {n_inputs}"
         )
     folds: int = math.prod((width // n_inputs) ** n_inputs for width in widths[:-1])
     return folds * arrangement_regions(widths[-1], n_inputs)

@@ -40,6 +40,11 @@ ROWS = [
     (montufar_lower_bound, {"widths": [4, 1], "n_inputs": 2}, r"got \[4, 1\] and 2"),
     (montufar_lower_bound, {"widths": [], "n_inputs": 2}, r"got \[\] and 2"),
     (
+        montufar_lower_bound,
+        {"widths": [6, 1], "n_inputs": 1},
+        r"the last must be wider than the input; got \[6, 1\] and 1",
+    ),
+    (
         attention_contraction,
         {"diameter": -1.0, "w_q": EYE, "w_k": EYE, "w_v": EYE},
         "diameter must not be negative; got -1.0",
