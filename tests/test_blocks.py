@@ -93,18 +93,39 @@ def test_pre_norm_passes_the_stream_on_and_post_norm_does_not() -> None:
         assert gains[-1] > least if least else gains[-1] < 1e-12 < gains[-2]
 
 
-def back_to_front(place: Any, seed: int, n_parts: int, variance: float) -> float:
+def linear_part(rng: np.random.Generator) -> Any:
+    """Draw a part with the gains a = b = 1/2."""
+    w = rng.normal(scale=math.sqrt(0.5 / 64), size=(64, 64))
+    return lambda x: x @ w
+
+
+def gated_part(rng: np.random.Generator) -> Any:
+    """Draw a part whose gains differ, as it multiplies."""
+    gate_up = rng.normal(scale=1 / math.sqrt(64), size=(64, 2 * 128))
+    down = rng.normal(scale=1 / math.sqrt(128), size=(128, 64))
+    return lambda x: swiglu(x, gate_up, down)
+
+
+def gated_gains() -> tuple[float, float]:
+    """Integrate both gains of a gated part with fresh weights."""
+    z, weight = np.polynomial.hermite_e.hermegauss(60)
+    weight = weight / weight.sum()
+    forward = float(weight @ silu(z) ** 2)
+    return forward, forward + float(weight @ silu_derivative(z) ** 2)
+
+
+def back_to_front(place: Any, draw: Any, seed: int, n_parts: int) -> float:
     """Mean square of the gradient at the first of the streams, over that at the last."""
     rng = np.random.default_rng(seed)
-    weights = rng.normal(scale=math.sqrt(variance / 64), size=(n_parts, 64, 64))
+    parts = [draw(rng) for _ in range(n_parts)]
     x, g = rng.normal(size=(2, 64))
 
     def norm(x: np.ndarray) -> np.ndarray:
         return rms_norm(x, np.ones(64), eps=0.0)
 
     def loss(x: np.ndarray) -> Any:
-        for w in weights:
-            x = place(x, lambda x, w=w: x @ w, norm)
+        for part in parts:
+            x = place(x, part, norm)
         return np.sum(g * x)
 
     return float(np.sum(grad(loss)(norm(x)) ** 2) / np.sum(g**2))
@@ -112,14 +133,22 @@ def back_to_front(place: Any, seed: int, n_parts: int, variance: float) -> float
 
 @pytest.mark.equation("eq-pre-norm-gradient")
 @pytest.mark.equation("eq-post-norm-gradient")
-@pytest.mark.parametrize("n_parts", [1, 4, 12])
-def test_gradients_of_random_networks_grow_with_depth_as_stated(n_parts: int) -> None:
+@pytest.mark.parametrize(
+    ("draw", "n_parts"),
+    [(linear_part, 1), (linear_part, 4), (linear_part, 12), (gated_part, 4), (gated_part, 8)],
+)
+def test_gradients_of_random_networks_grow_with_depth_as_stated(draw: Any, n_parts: int) -> None:
+    forward, backward = (0.5, 0.5) if draw is linear_part else gated_gains()
     for place, stated in ((pre_norm, pre_norm_gradient), (post_norm, post_norm_gradient)):
-        seen = np.array([back_to_front(place, seed, n_parts, 0.5) for seed in range(60)])
+        seen = np.array([back_to_front(place, draw, seed, n_parts) for seed in range(60)])
         error = float(np.std(seen)) / math.sqrt(len(seen))
-        expected = stated(n_parts, forward=0.5, backward=0.5)
+        expected = stated(n_parts, forward=forward, backward=backward)
         # Three errors, and the projection, one of 64 directions, that the wide limit leaves out.
-        assert abs(float(np.mean(seen)) - expected) < 3 * error + n_parts / 64 * expected
+        allowed = 3 * error + n_parts / 64 * expected
+        assert abs(float(np.mean(seen)) - expected) < allowed
+        if draw is gated_part:  # gains interchanged would be seen
+            swapped = stated(n_parts, forward=backward, backward=forward)
+            assert abs(expected - swapped) > allowed
 
 
 def test_growth_of_gradients_in_closed_form() -> None:
@@ -136,10 +165,7 @@ def test_growth_of_gradients_in_closed_form() -> None:
 @pytest.mark.equation("eq-gated-gains")
 def test_gains_of_a_gated_part_with_fresh_weights() -> None:
     width, hidden = 96, 256
-    z, weight = np.polynomial.hermite_e.hermegauss(60)
-    weight /= weight.sum()
-    forward = weight @ silu(z) ** 2
-    backward = forward + weight @ silu_derivative(z) ** 2
+    forward, backward = gated_gains()
     rng = np.random.default_rng(0)
     seen = []
     for _ in range(100):
