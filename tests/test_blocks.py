@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from primer_ref.activations import silu, silu_derivative
+from primer_ref.activations import relu, silu, silu_derivative
 from primer_ref.autodiff import check_gradient, grad, jacobian
 from primer_ref.blocks import (
     gated_width,
@@ -22,6 +22,7 @@ from primer_ref.blocks import (
     swiglu,
 )
 from primer_ref.norms import rms_norm
+from primer_ref.tangent_kernel import arc_cosine_kernel_1
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -51,6 +52,30 @@ def test_a_gated_part_multiplies_each_neuron_by_its_gate(seed: int) -> None:
     both = np.concatenate([gate, up], axis=1)
     np.testing.assert_allclose(swiglu(x, both, down), expected, atol=1e-12)
     assert check_gradient(lambda w: np.sum(swiglu(x, *w) ** 2), (both, down), rng=rng) < 1e-6
+
+
+@pytest.mark.equation("eq-swiglu")
+@pytest.mark.parametrize("cosine", [0.25, 0.75, 0.95])
+def test_fresh_gated_parts_drive_tokens_apart_and_plain_ones_together(cosine: float) -> None:
+    width, hidden = 64, 256
+    z, weight = np.polynomial.hermite_e.hermegauss(60)
+    weight /= weight.sum()
+    other = cosine * z[:, None] + math.sqrt(1 - cosine**2) * z  # (nodes, nodes)
+    shared = float((weight * silu(z)) @ silu(other) @ weight)
+    gated = cosine * shared / float(weight @ silu(z) ** 2)
+    pair = math.sqrt(width) * np.array([[1, 0], [cosine, math.sqrt(1 - cosine**2)]])
+    plain = float(arc_cosine_kernel_1(pair[:1], pair[1:])[0, 0]) / width
+    assert gated < cosine < plain
+    rng = np.random.default_rng(0)
+    products = np.zeros((2, 2, 2))
+    for _ in range(100):
+        x = pair @ np.linalg.qr(rng.normal(size=(width, 2)))[0].T
+        gate_up, down = rng.normal(size=(width, 2 * hidden)), rng.normal(size=(hidden, width))
+        y = swiglu(x, gate_up / math.sqrt(width), down)
+        y_plain = mlp(x, gate_up[:, :hidden], down, relu)
+        products += np.stack([y @ y.T, y_plain @ y_plain.T])
+    found = products[:, 0, 1] / np.sqrt(products[:, 0, 0] * products[:, 1, 1])
+    np.testing.assert_allclose(found, [gated, plain], atol=0.02)
 
 
 @pytest.mark.equation("eq-gated-width")
