@@ -35,7 +35,7 @@ function say({ a, b, pre, post }, { activation, gated, n }) {
   return (
     `Through ${n} ${gated ? "gated " : ""}parts with ${activation} the gradient's mean square is multiplied by ` +
     `${format(pre[n - 1])} with pre-norm and by ${format(post[n - 1])} with post-norm. The gains are ` +
-    `a = ${format(a)} and b = ${format(b)}: pre-norm grows about like n to the power ${format(b / a)}, post-norm by ` +
+    `a = ${format(a)} and b = ${format(b)}: pre-norm grows about like 1 + an to the power ${format(b / a)}, post-norm by ` +
     `the factor ${format(factor, 4)} a part.`
   );
 }

@@ -136,7 +136,7 @@ def pre_norm_gradient(n_parts: int, *, forward: float, backward: float) -> float
 
     Independent parts of mean 0, a wide stream, no gains in the norms: the stream's mean square
     grows by a with each part, and the norm divides what comes back by it. So the growth goes like
-    :math:`n^{b/a}`, a power of the depth.
+    :math:`(1 + an)^{b/a}`, in the end a power of the depth.
 
     Examples
     --------

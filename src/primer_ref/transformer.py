@@ -443,8 +443,8 @@ def initialize(config: Config, *, rng: np.random.Generator) -> Weights:
     Implements :eq:`eq-residual-init`.
 
     The 2L matrices that write into the residual stream are smaller by :math:`1/\sqrt{2L}`, so that
-    the variance of the stream does not grow with depth: the sum of 2L independent parts has 2L
-    times the variance of one.
+    the variance of what all parts add does not grow with their number: the sum of 2L independent
+    parts has 2L times the variance of one.
 
     References
     ----------
