@@ -371,6 +371,7 @@ def silu(x: ArrayLike) -> Floats:
 
     References
     ----------
+    D. Hendrycks and K. Gimpel (2016), Gaussian Error Linear Units (GELUs), for the name.
     S. Elfwing, E. Uchibe and K. Doya (2018), Sigmoid-Weighted Linear Units for Neural Network
     Function Approximation in Reinforcement Learning.
 
