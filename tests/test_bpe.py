@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from primer_ref.bpe import compression_ratio, fertility, train_bpe
+from primer_ref import bpe
+from primer_ref.bpe import _join, compression_ratio, fertility, train_bpe
 from primer_ref.tokenizer import BPETokenizer, byte_characters, split_words
 
 BYTES = byte_characters()
@@ -53,6 +54,20 @@ words = st.dictionaries(
 @given(words, st.integers(0, 30))
 def test_merges_are_those_of_recounting_everything(counts: dict[str, int], n_merges: int) -> None:
     assert train_bpe(counts, n_merges) == trained_by_recounting(counts, n_merges)
+
+
+@given(words, st.integers(0, 30))
+def test_a_merge_touches_only_words_that_hold_its_pair(counts: dict[str, int], n: int) -> None:
+    visited: list[bool] = []
+
+    def join(word: list[int], pair: tuple[int, int], new: int) -> list[int]:
+        visited.append(pair in pairwise(word))
+        return _join(word, pair, new)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bpe, "_join", join)
+        train_bpe(counts, n)
+    assert all(visited)
 
 
 @given(words)

@@ -98,6 +98,7 @@ def train_bpe(counts: Mapping[str, int], n_merges: int) -> list[str]:
             before, words[i] = words[i], _join(words[i], pair, len(tokens))
             for gone in pairwise(before):
                 total[gone] -= weights[i]
+                places[gone].discard(i)
             for made in pairwise(words[i]):
                 total[made] += weights[i]
                 places[made].add(i)
@@ -161,8 +162,9 @@ def fertility(tokens: Sequence[int], text: str) -> Fertility:
     Returns
     -------
     Fertility
-        The three ratios. Only that to bytes compares languages fairly: characters differ in how
-        much they say, and not all languages put spaces between words.
+        The three ratios. None compares languages fairly: a byte or a character says more in one
+        than in another, and not all languages put spaces between words. For that, compare the
+        tokens of translations of one text.
 
     Raises
     ------
