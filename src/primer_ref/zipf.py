@@ -148,7 +148,7 @@ def zipf_least_squares(counts: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        As for :func:`zipf_exponent`.
+        As for :func:`zipf_exponent`, or if fewer than two ranks occur.
 
     Notes
     -----
@@ -163,6 +163,8 @@ def zipf_least_squares(counts: ArrayLike) -> float:
     1.0000
     """
     shares, _ = _shares(counts)
+    if np.count_nonzero(shares) < 2:
+        raise ValueError("counts must be positive at two ranks or more for a line; got 1")
     log_rank, log_share = np.log(np.flatnonzero(shares) + 1), np.log(shares[shares > 0])
     return -float(np.cov(log_rank, log_share)[0, 1] / np.var(log_rank, ddof=1))
 
@@ -183,8 +185,9 @@ def zipf_mandelbrot(counts: ArrayLike) -> ZipfMandelbrotFit:
     Raises
     ------
     ValueError
-        As for :func:`zipf_exponent`, or if the likelihood has no maximum at a finite shift above
-        −1, as for counts that fall exponentially.
+        As for :func:`zipf_exponent`; or if every shift is as good, as it is for two ranks or equal
+        counts; or if the likelihood has no maximum at a finite shift above −1, as for counts that
+        fall exponentially.
 
     Notes
     -----
@@ -206,6 +209,11 @@ def zipf_mandelbrot(counts: ArrayLike) -> ZipfMandelbrotFit:
     1.2000 2.7000
     """
     shares, n = _shares(counts)
+    if len(shares) < 3 or np.ptp(shares) == 0:
+        raise ValueError(
+            f"counts must be of 3 ranks or more and not all equal, or every shift is as good; "
+            f"got {len(shares)} from {n * shares.min():.6g} to {n * shares.max():.6g}"
+        )
     rank = np.arange(1, len(shares) + 1)
 
     def log_prob(exponent: float, shift: float) -> Floats:
@@ -222,7 +230,7 @@ def zipf_mandelbrot(counts: ArrayLike) -> ZipfMandelbrotFit:
         while shift + step[1] <= -1 or shares @ (log_prob(*(law + step)) - log_p) < -1e-15:
             step /= 2
         law += step
-        if np.max(np.abs(step)) < 1e-9 and law[1] < 1e3 * len(rank):
+        if np.max(np.abs(step)) < 1e-9 < law[1] + 1 < 1e3 * len(rank):
             errors = np.sqrt(np.diag(np.linalg.inv(n * information)))
             return ZipfMandelbrotFit(*law.tolist(), *errors.tolist())
     raise ValueError(f"counts must have a best shift; the likelihood still grew at {law[1]:.3g}")

@@ -12,6 +12,11 @@ ROWS = [
     (zipf_exponent, {"counts": [0, 3]}, "nor all of the last"),
     (zipf_exponent, {"counts": []}, "not all be of the first rank"),
     (zipf_least_squares, {"counts": [3]}, "not all be of the first rank"),
+    (zipf_least_squares, {"counts": [0, 5, 0]}, "positive at two ranks or more"),
     (zipf_mandelbrot, {"counts": [3, 0, 0]}, "not all be of the first rank"),
+    (zipf_mandelbrot, {"counts": [5, 3]}, "3 ranks or more .* got 2 from 3 to 5"),
+    (zipf_mandelbrot, {"counts": [1] * 7}, "not all equal, .* got 7 from 1 to 1"),
+    (zipf_mandelbrot, {"counts": [6, 3, 3]}, "must have a best shift.* at -1"),
+    (zipf_mandelbrot, {"counts": [3, 0, 3]}, "must have a best shift.* at -1"),
     (zipf_mandelbrot, {"counts": 1e5 * np.exp(-np.arange(99) / 9)}, "must have a best shift"),
 ]
