@@ -23,9 +23,10 @@ in nats. Result::
         predicted       exponent of an endless text of independent words from the exponent of
                         Zipf's law and of Mandelbrot's: zipf, mandelbrot
     pieces              stretches of ``words`` words, none reaching into another novel: how many
-                        (``count``), mean of Zipf's exponents and its interval (mean, low, high), of
-                        the least-squares exponents (least_squares), deviation of Zipf's exponents
-                        from piece to piece, mean standard_error that the fits claim
+                        (``count``), mean of Zipf's exponents and of the least-squares exponents
+                        (mean, least_squares), deviation of Zipf's exponents from piece to piece,
+                        mean standard_error that the fits claim; mean deviation with the words of
+                        each novel in random order (shuffled_within), and those of all (shuffled)
     simulated: list of samples of as many words as ``together`` has, drawn independently
         law             "zipf" with exponent 1 on a longer list, or "mandelbrot" as fitted to
                         ``together``, on its V ranks
@@ -53,6 +54,8 @@ in nats. Result::
                         like the 2d-th power of this
         shuffled        plug-in estimates at distance 1, each of another random order
         expected_bias   (27 - 1)**2 / (2 * symbols)
+        dependence_bias what is to be added to that at large distances, as letters depend on those
+                        before them, which random orders do not show
         decay           over the distances up to ``longest``, log(plug_in less mean of shuffled)
                         against d and against log d: slope and root of the mean squared residual of
                         each line; exponential, power
@@ -63,8 +66,8 @@ in nats. Result::
                         do: distances, plug_in, corrected; for random orders at distance 1
                         shuffled_plug_in, shuffled_corrected
     bursts              of the words of one ``novel`` that occur at least ``least`` times: how many
-                        (``count``), mean burstiness with interval (value, low, high), mean in a
-                        random order (shuffled), correlation of burstiness with the share of
+                        (``count``), mean burstiness with interval (value, low, high), mean over
+                        random orders (shuffled), correlation of burstiness with the share of
                         occurrences written with a capital (capital_correlation); the words with
                         the largest and the smallest burstiness: words, burstiness
 """
@@ -107,6 +110,7 @@ DISTANCES = (*range(1, 11), 12, 15, 20, 25, 30)
 BANDS = ((40, 60), (80, 120), (160, 240), (400, 600), (800, 1200), (4000, 6000))
 BAND_POINTS = 10
 WORD_DISTANCES = (1, 2, 5, 10, 100, 1000)
+DEPENDENCE = 200  # farther letters add nothing to the bias that could be seen
 LONGEST = 15  # up to there the decay is fitted
 BURSTS_IN = "emma"
 BURSTS_LEAST = 50
@@ -164,26 +168,44 @@ def text_statistics(name: str, text: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def piece_statistics(novels: Sequence[Sequence[str]], size: int) -> dict[str, Any]:
-    """Compare the spread of exponents from piece to piece with what one fit claims."""
-    pieces = [
+def pieces_of(novels: Sequence[Sequence[Any]], size: int) -> list[Sequence[Any]]:
+    """Cut novels into stretches of some words each, and leave out what remains of a novel."""
+    return [
         novel[start : start + size]
         for novel in novels
         for start in range(0, len(novel) - size + 1, size)
     ]
-    counts = [counts_by_rank(piece) for piece in pieces]
+
+
+def exponent_deviation(novels: Sequence[Sequence[Any]], size: int) -> float:
+    """Say how far Zipf's exponents deviate from stretch to stretch."""
+    rows = [counts_by_rank(piece) for piece in pieces_of(novels, size)]
+    return float(np.std([zipf_exponent(row).exponent for row in rows], ddof=1))
+
+
+def piece_statistics(
+    novels: Sequence[Sequence[str]], size: int, orders: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Compare the spread of exponents from piece to piece with what one fit claims."""
+    counts = [counts_by_rank(piece) for piece in pieces_of(novels, size)]
     fits = [zipf_exponent(row) for row in counts]
-    exponents = [fit.exponent for fit in fits]
-    found = mean_interval(exponents)
+    lengths = [len(novel) for novel in novels]
+    symbols = np.unique(np.concatenate(novels), return_inverse=True)[1]
+    within, across = [], []
+    for _ in range(orders):
+        parts = np.split(symbols, np.cumsum(lengths)[:-1])
+        within.append(exponent_deviation([rng.permutation(part).tolist() for part in parts], size))
+        parts = np.split(rng.permutation(symbols), np.cumsum(lengths)[:-1])
+        across.append(exponent_deviation([part.tolist() for part in parts], size))
     return {
         "words": size,
-        "count": len(pieces),
-        "mean": found.value,
-        "low": found.low,
-        "high": found.high,
+        "count": len(counts),
+        "mean": np.mean([fit.exponent for fit in fits]),
         "least_squares": np.mean([zipf_least_squares(row) for row in counts]),
-        "deviation": np.std(exponents, ddof=1),
+        "deviation": exponent_deviation(novels, size),
         "standard_error": np.mean([fit.standard_error for fit in fits]),
+        "shuffled_within": np.mean(within),
+        "shuffled": np.mean(across),
     }
 
 
@@ -245,6 +267,23 @@ def chain_information(symbols: Ints, distances: Sequence[int]) -> tuple[list[flo
     return found, float(np.sort(np.abs(np.linalg.eigvals(steps)))[-2])
 
 
+def dependence_bias(symbols: Ints, longest: int) -> float:
+    """Bias of the information of far pairs that dependence of near ones adds, to first order.
+
+    The estimate is about half the sum of m[a, b]**2 / (p_a p_b), where m[a, b] is the mean over n
+    places t of (1[X_t = a] - p_a) (1[X_{t+d} = b] - p_b). If far symbols are independent, the sum
+    has the mean of tr(C_k)**2 / n, added over all shifts k, with C_k[a, b] = P(X_{t+k} = b | X_t =
+    a) - p_b. The shift 0 gives (V - 1)**2 / (2 n); what the others give is here, k and -k alike.
+    """
+    p = np.bincount(symbols) / symbols.size
+    traces = []
+    for k in range(1, longest + 1):
+        again = symbols[k:][symbols[k:] == symbols[:-k]]
+        same = np.bincount(again, minlength=p.size) / (symbols.size - k)
+        traces.append(np.sum(same[p > 0] / p[p > 0]) - 1)
+    return float(np.sum(np.square(traces)) / symbols.size)
+
+
 def letter_information(
     letters: Ints,
     distances: Sequence[int],
@@ -273,6 +312,7 @@ def letter_information(
         "chain_rate": rate,
         "shuffled": shuffled,
         "expected_bias": (len(np.unique(letters)) - 1) ** 2 / (2 * letters.size),
+        "dependence_bias": dependence_bias(letters, DEPENDENCE),
         "decay": {
             "longest": LONGEST,
             "exponential": line(d[near], excess),
@@ -332,7 +372,9 @@ def bursts_of(text: Sequence[Any], chosen: Sequence[Any]) -> list[float]:
     return [burstiness(places[word]) for word in chosen]
 
 
-def burst_statistics(name: str, least: int, rng: np.random.Generator) -> dict[str, Any]:
+def burst_statistics(
+    name: str, least: int, orders: int, rng: np.random.Generator
+) -> dict[str, Any]:
     """Say which words of a novel come in bursts."""
     novel = austen(name)
     text = words(novel)
@@ -351,7 +393,9 @@ def burst_statistics(name: str, least: int, rng: np.random.Generator) -> dict[st
         "least": least,
         "count": len(chosen),
         **asdict(mean_interval(found)),
-        "shuffled": np.mean(bursts_of(rng.permutation(np.array(text)).tolist(), chosen)),
+        "shuffled": np.mean(
+            [bursts_of(rng.permutation(np.array(text)).tolist(), chosen) for _ in range(orders)]
+        ),
         "capital_correlation": np.corrcoef(found, shares)[0, 1],
         "largest": listed(order[:8]),
         "smallest": listed(order[-8:][::-1]),
@@ -366,6 +410,7 @@ def measure(
     bands: Sequence[tuple[int, int]] = BANDS,
     shuffles: int = 20,
     piece: int = PIECE,
+    orders: int = 5,
 ) -> dict[str, Any]:
     """Measure everything, each part with random numbers of its own.
 
@@ -383,13 +428,16 @@ def measure(
         Number of random orders of the letters.
     piece : int
         Words in a piece.
+    orders : int
+        Number of random orders of the words in pieces; of those of one novel there are four times
+        as many.
 
     Returns
     -------
     dict
         The fields described above.
     """
-    rngs = np.random.default_rng(SEED).spawn(5)
+    rngs = np.random.default_rng(SEED).spawn(6)
     novels = [words(austen(name)) for name in names]
     whole = [word for novel in novels for word in novel]
     texts = dict(zip(names, novels, strict=True)) | {TOGETHER: whole}
@@ -402,7 +450,7 @@ def measure(
     letters = letters27(" ".join(austen(name) for name in names))
     return {
         "texts": [text_statistics(name, text) for name, text in texts.items()],
-        "pieces": piece_statistics(novels, piece),
+        "pieces": piece_statistics(novels, piece, orders, rngs[5]),
         "simulated": [
             {"law": name, **simulate(p, exponent, len(whole), draws, rngs[0])}
             for name, (p, exponent) in laws.items()
@@ -410,7 +458,7 @@ def measure(
         "growth": growth_curves(whole, rngs[1]),
         "letters": letter_information(letters, distances, bands, shuffles, rngs[2]),
         "word_pairs": pair_information(whole, WORD_DISTANCES, 3, rngs[3]),
-        "bursts": burst_statistics(BURSTS_IN, BURSTS_LEAST, rngs[4]),
+        "bursts": burst_statistics(BURSTS_IN, BURSTS_LEAST, 4 * orders, rngs[4]),
     }
 
 

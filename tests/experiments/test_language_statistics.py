@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import optimize, special
 from experiments import language_statistics, record
 from experiments.texts import NOVELS, austen
 from primer_ref.corpus import words
+from primer_ref.information import mutual_information
 from primer_ref.ngram import letters27
 
 
@@ -128,8 +130,44 @@ def test_a_line_through_points_that_lie_on_one() -> None:
 
 def test_pieces_stay_inside_a_novel() -> None:
     novels = [["a", "b", "b", "c"] * 10, ["x", "x", "y"] * 5]
-    found = language_statistics.piece_statistics(novels, 12)
-    assert found["count"] == 3 + 1
+    pieces = language_statistics.pieces_of(novels, 12)
+    assert [len(piece) for piece in pieces] == [12] * (3 + 1)
+    assert [set(piece) for piece in pieces] == [{"a", "b", "c"}] * 3 + [{"x", "y"}]
+
+
+def test_a_shuffle_tells_the_laws_of_novels_from_the_order_of_their_words() -> None:
+    rng = np.random.default_rng(0)
+    laws = [language_statistics.law(200, exponent) for exponent in (0.8, 1.2)]
+    novels = [[str(word) for word in rng.choice(200, 6000, p=p)] for p in laws]
+    found = language_statistics.piece_statistics(novels, 1000, 3, rng)
+    assert found["shuffled_within"] == pytest.approx(found["deviation"], rel=0.1)
+    assert found["shuffled"] < found["deviation"] / 4
+
+
+def test_dependence_raises_the_bias_by_its_formula() -> None:
+    """Of two chains of two states, independent of each other; tr(C_k) is l**k here."""
+    rng, n, stays = np.random.default_rng(0), 400, 0.9
+    chains = np.cumsum(rng.random((2, 4000, n)) > stays, axis=2) + rng.integers(0, 2, (2, 4000, 1))
+    pairs = 2 * (chains[0] % 2) + chains[1] % 2
+    joint = np.stack([np.mean(pairs == pair, axis=1) for pair in range(4)], axis=1)
+    information = mutual_information(joint.reshape(-1, 2, 2))
+    factor = (2 * stays - 1) ** 2
+    added = factor / (1 - factor)
+    assert np.mean(information) == pytest.approx((1 / 2 + added) / n, rel=0.1)
+    chain = np.cumsum(rng.random(400_000) > stays) % 2
+    found = language_statistics.dependence_bias(chain, 30)
+    assert found == pytest.approx(added / chain.size, rel=0.05)
+
+
+def test_a_random_order_has_the_burstiness_of_geometric_gaps_less_the_bias(
+    stored: dict[str, Any],
+) -> None:
+    """From n gaps of a rare word the burstiness comes out too low by 1/n, to first order."""
+    text = words(austen("emma"))
+    counts = np.array([count for count in Counter(text).values() if count >= 50])
+    ratio = np.sqrt(1 - counts / len(text))
+    expected = (ratio - 1) / (ratio + 1) - 1 / (counts - 1)
+    assert stored["bursts"]["shuffled"] == pytest.approx(np.mean(expected), abs=0.002)
 
 
 def test_words_at_equal_gaps_come_out_as_such() -> None:
@@ -170,7 +208,13 @@ def test_what_the_stored_numbers_say(stored: dict[str, Any]) -> None:
     # The vocabulary grows more slowly than either law foretells.
     for text in stored["texts"]:
         assert text["last_decade"] < text["predicted"]["mandelbrot"] < text["predicted"]["zipf"]
+    # The novels have different laws; the order of their words adds little to the deviation.
+    pieces = stored["pieces"]
+    assert pieces["deviation"] > 1.4 * pieces["standard_error"]
+    assert pieces["shuffled_within"] > 0.9 * pieces["deviation"]
+    assert pieces["shuffled"] < pieces["standard_error"]
     letters = stored["letters"]
+    assert letters["dependence_bias"] < letters["bands"][1]["excess"] / 50
     assert np.mean(letters["shuffled"]) == pytest.approx(letters["expected_bias"], rel=0.1)
     assert letters["chain"][0] == pytest.approx(letters["plug_in"][0], rel=1e-4)
     assert letters["chain"][9] < 1e-6 < letters["plug_in"][9] - np.mean(letters["shuffled"])
