@@ -28,13 +28,13 @@ function draw(size, { lengths, lower, upper, radius }, { steps }) {
   });
   // Straight lines on this axis, cut where it ends.
   const power = (factor, series) => {
-    const last = Math.min(steps, factor > 1 ? Math.log(high) / Math.log(factor) : Math.log(low) / Math.log(factor) || steps);
+    const last = factor === 1 ? steps : Math.min(steps, Math.log(factor > 1 ? high : low) / Math.log(factor));
     chart.line([[0, 1], [last, factor ** last]], series);
   };
   const inside = lengths.map((length, t) => [t, length]).filter(([, length]) => length >= low && length <= high);
   chart.line(inside, 1);
   power(upper ** (1 / steps), 2);
-  power(radius, 3);
+  if (radius > 0) power(radius, 3);
   if (lower > 0) power(lower ** (1 / steps), 2);
   chart.line(lengths.slice(1).map((_, t) => [t + 1, 1 / (t + 1)]), 4);
   chart.legend(["the gradient", "bounds", "spectral radius to the T", "even attention, 1/T"]);
