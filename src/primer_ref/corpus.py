@@ -236,7 +236,8 @@ def burstiness(positions: ArrayLike) -> float:
     Notes
     -----
     A word that comes with probability p at every place, whatever came before, has geometric gaps
-    with :math:`\sigma/\mu = \sqrt{1 - p}`, hence a value a little below 0 (about −p/4).
+    with :math:`\sigma/\mu = \sqrt{1 - p}`, hence a value a little below 0 (about −p/4). From m gaps
+    of a rare word the estimate is on average lower than that, by about 1/m.
 
     Implements :eq:`eq-burstiness`.
 
