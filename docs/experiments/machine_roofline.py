@@ -3,12 +3,14 @@
 The roof is measured, not looked up: ``bandwidth`` is the fastest of several matrix-vector products
 in float32 (bytes of the matrix a second) and ``peak`` the fastest product of two large matrices,
 with all cores. Below it lie decoding steps of several sequences side by side, each after ``past``
-tokens, and one reading of a prompt. Operations and bytes of these are counted by
-`primer_ref.serving` with 4 bytes a number. Result:
+tokens, and readings of prompts as `primer_ref.llama.forward` does them where only the last scores
+are wanted. Operations (on visible pairs) and bytes (4 a number) of both are those of chapter 7, and
+those of a reading are counted pass by pass. Result:
 
 - ``past``: tokens of each sequence before the step.
 - ``decode``: for every ``batch``: ``flops`` of a step and its ``intensity`` in FLOP a byte.
-- ``prefill``: for every number of ``tokens`` of a prompt the same, of the whole reading.
+- ``prefill``: for every number of ``tokens`` of a prompt the same, of the whole reading, with the
+  scores of one token.
 - ``machine``: ``cores``; ``bandwidth`` in bytes and ``peak`` in FLOP a second; ``ridge``, the
   intensity at which the two roofs meet; ``decode`` and ``prefill``: in the order above the median
   ``seconds`` of a step or reading, ``tokens_per_second``, ``flops_per_second``; ``allowed``, the
@@ -32,9 +34,11 @@ import numpy as np
 from experiments import record
 from primer_ref import llama
 from primer_ref.accounting import causal_forward_flops
-from primer_ref.parameters import llama_parameters
-from primer_ref.roofline import Device, attainable, ridge_point
-from primer_ref.serving import decode_intensity, prefill_intensity
+from primer_ref.config import Config
+from primer_ref.memory import forward_bytes
+from primer_ref.parameters import ParameterCount, llama_parameters
+from primer_ref.roofline import Device, arithmetic_intensity, attainable, ridge_point
+from primer_ref.serving import decode_intensity
 
 NAME = "machine_roofline"
 PAST = 64
@@ -73,6 +77,24 @@ def decoding(model: llama.Model, batch: int, past: int, steps: int) -> float:
     tokens = np.full((batch, 1), 500)
     run = partial(llama.forward, model, tokens, cache, last=True)
     return statistics.median(durations(run, steps))
+
+
+def reading(config: Config, count: ParameterCount, n: int) -> dict[str, float]:
+    """Count a reading of n tokens in passes of so many as are taken at once, the last one scored.
+
+    Every pass moves the weights of the layers and the cache so far; the matrix of scores is moved
+    once, for one token.
+    """
+    whole = causal_forward_flops(config, count, n_tokens=n)
+    last = causal_forward_flops(config, count, n_tokens=1)
+    passes = [(start, min(llama.PIECE, n - start)) for start in range(0, n, llama.PIECE)]
+    moved = sum(
+        forward_bytes(config, count, n_tokens=new, n_past=past, bytes_per_number=4)
+        for past, new in passes
+    )
+    flops = whole.total - whole.logits + last.logits
+    unscored = 4 * count.scores * (len(passes) - 1)
+    return {"flops": flops, "intensity": arithmetic_intensity(flops, moved - unscored)}
 
 
 def products(model: llama.Model) -> Callable[[], object]:
@@ -122,10 +144,7 @@ def measure(
         seconds = decoding(model, batch, past, steps)
         step_rates.append(rate(device, seconds, batch, work))
     for n in record.progress(prompts, f"{NAME}, reading"):
-        work = {
-            "flops": causal_forward_flops(config, count, n_tokens=n).total,
-            "intensity": prefill_intensity(config, count, n_tokens=n, bytes_per_number=4),
-        }
+        work = reading(config, count, n)
         prefill.append({"tokens": n, **work})
         run = partial(llama.forward, model, np.full(n, 500), last=True)
         prompt_rates.append(rate(device, statistics.median(durations(run, 3)), n, work))

@@ -118,12 +118,14 @@ def machine() -> Figure:
         rate = np.array([step["flops_per_second"] for step in measured[part]]) / 1e9
         ax.plot(at, rate, marker, markersize=7, linestyle="none", label=label)
         for work, x, y in zip(found[part], at, rate, strict=True):
+            # Long readings run in passes of one length, and their squares lie close together.
+            side = "left" if work is found[part][-1] else "right"
             ax.annotate(
                 str(work[key]),
                 (x, y),
-                xytext=(5, 12) if marker == "o" else (7, 0),
+                xytext=(5, 12) if marker == "o" else (7 if side == "left" else -7, 0),
                 textcoords="offset points",
-                ha="center" if marker == "o" else "left",
+                ha="center" if marker == "o" else side,
                 va="center",
                 fontsize=9,
             )
