@@ -92,6 +92,14 @@ def test_arrays_without_spread() -> None:
     np.testing.assert_array_equal(dequantize(zero_point_quantize([-3.7, -3.7])), -3.7)
 
 
+def test_the_zero_point_may_be_too_large_for_64_bits() -> None:
+    x = np.array([1e6, 1e6 + 2.0**-33])
+    quantized = zero_point_quantize(x, bits=16)
+    assert quantized.zero < -(2**63)
+    np.testing.assert_array_equal(quantized.codes, [0, 2**16 - 1])
+    np.testing.assert_array_equal(dequantize(quantized), x)
+
+
 @pytest.mark.equation("eq-nf4-levels")
 def test_levels_are_the_published_ones_and_quantiles() -> None:
     levels = nf4_levels()

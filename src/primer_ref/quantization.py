@@ -111,14 +111,16 @@ def zero_point_quantize(x: ArrayLike, *, bits: int = 8) -> Codes:
     Returns
     -------
     Codes
-        Codes from 0 to 2^b − 1; `dequantize` is at most half a step off, and exact for 0. The code
-        that stands for 0 lies outside if 0 lies outside the range of the weights. The step is 1
-        where all weights are alike and 0, and their common size where they are alike.
+        Codes from 0 to 2^b − 1; `dequantize` is at most half a step off, and exact for 0, up to
+        the rounding of floats, which is coarse for weights far from 0 and for a step below 1e-308.
+        The code that stands for 0 lies outside if 0 lies outside the range of the weights. The step
+        is 1 where all weights are alike and 0, and their common size where they are alike.
 
     Raises
     ------
     ValueError
-        If there is no weight, one is not finite, or there are not 2 to 32 bits.
+        If there is no weight, one is not finite or their range is not, or there are not 2 to 32
+        bits.
 
     Notes
     -----
@@ -139,10 +141,12 @@ def zero_point_quantize(x: ArrayLike, *, bits: int = 8) -> Codes:
     x = np.asarray(as_floats(x), np.float64)
     _check_integers(x, bits)
     low, high = float(np.min(x)), float(np.max(x))
+    if high - low == np.inf:
+        raise ValueError(f"weights must span a finite range; got {low} to {high}")
     step = (high - low) / (2**bits - 1) or abs(high) or 1.0
-    zero = round(-low / step)
-    codes = np.clip(np.rint(x / step).astype(np.int64) + zero, 0, 2**bits - 1)
-    return Codes(codes, step, zero)
+    zero = round(-low / step)  # may be too large for 64 bits, where weights are far from 0
+    codes = np.clip(np.rint(x / step) + float(zero), 0, 2**bits - 1)
+    return Codes(codes.astype(np.int64), step, zero)
 
 
 def dequantize(quantized: Codes) -> NDArray[np.float64]:
@@ -164,7 +168,7 @@ def dequantize(quantized: Codes) -> NDArray[np.float64]:
     >>> print(dequantize(absmax_quantize([-1.0, 0.0, 0.3], bits=4)).round(4))
     [-1.      0.      0.2857]
     """
-    return np.asarray(quantized.step * (quantized.codes - quantized.zero), np.float64)
+    return np.asarray(quantized.step * (quantized.codes - float(quantized.zero)), np.float64)
 
 
 # --- Levels of the normal distribution -------------------------------------------------------

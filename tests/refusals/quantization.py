@@ -15,6 +15,7 @@ ROWS = [
     (absmax_quantize, {"x": [np.nan]}, "finite numbers"),
     (zero_point_quantize, {"x": [1.0], "bits": 33}, "bits must be from 2 to 32; got 33"),
     (zero_point_quantize, {"x": [np.inf]}, "finite numbers"),
+    (zero_point_quantize, {"x": [1e308, -1e308]}, "a finite range; got -1e[+]308 to 1e[+]308"),
     (nf4_quantize, {"x": [1.0, 2.0, 3.0], "block": 2}, r"got shape \(3,\) and block 2"),
     (nf4_quantize, {"x": [1.0], "block": 0}, r"got shape \(1,\) and block 0"),
     (nf4_quantize, {"x": [np.nan], "block": 1}, "weights must be finite"),
