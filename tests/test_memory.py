@@ -63,3 +63,8 @@ def test_blocks_hold_every_token_and_waste_less_than_one_block_a_sequence(
             room -= 1
     assert held == blocks * block
     assert 0 <= held - sum(lengths) <= len(lengths) * (block - 1)
+
+
+def test_lengths_of_a_narrow_type_do_not_wrap() -> None:
+    assert paged_tokens(np.array([1, 16, 17], np.uint8), 16) == 64
+    assert paged_tokens(np.array([120, 127], np.int8), 50) == 300

@@ -110,6 +110,8 @@ def paged_tokens(lengths: ArrayLike, block: int) -> int:
     ------
     ValueError
         If a block holds nothing, or a length is negative.
+    TypeError
+        If lengths are not whole numbers.
 
     Notes
     -----
@@ -128,6 +130,9 @@ def paged_tokens(lengths: ArrayLike, block: int) -> int:
     """
     check_positive(block, "block")
     lengths = np.asarray(lengths)
+    if lengths.size and lengths.dtype.kind not in "iu":
+        raise TypeError(f"lengths must be whole numbers; got entries of type {lengths.dtype}")
+    lengths = lengths.astype(np.int64)  # rounded up to blocks, they may outgrow a narrower type
     if lengths.size and np.min(lengths) < 0:
         raise ValueError(f"lengths must not be negative; got {np.min(lengths)}")
     return int(np.sum(-(-lengths // block)) * block)

@@ -18,6 +18,7 @@ ROWS = [
     ),
     (paged_tokens, {"lengths": [1], "block": 0}, "block must be positive; got 0"),
     (paged_tokens, {"lengths": [3, -1], "block": 4}, "lengths must not be negative; got -1"),
+    (paged_tokens, {"lengths": [1.5], "block": 4}, "whole numbers; got entries of type float64"),
     (forward_bytes, BOTH | {"n_tokens": 1, "batch": 0}, "batch must be positive; got 0"),
     (forward_bytes, BOTH | {"n_tokens": 0}, "n_tokens must be positive; got 0"),
     (forward_bytes, BOTH | {"n_tokens": 1, "n_past": nan}, "n_past must not be negative; got nan"),
