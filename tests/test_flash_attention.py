@@ -149,6 +149,41 @@ def test_heads_may_share_keys_and_single_precision_stays_single() -> None:
     np.testing.assert_allclose(output, expected, atol=1e-6)
 
 
+@pytest.mark.equation("eq-tiled-backward")
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((2, 3, 5, 3), (2, 1, 5, 3), (2, 1, 5, 4)),  # heads that share keys and values
+        ((5, 3), (2, 5, 3), (5, 4)),
+        ((3, 5, 3), (5, 3), (2, 1, 5, 4)),
+    ],
+)
+def test_what_is_shared_gets_the_sum_of_the_gradients(shapes: tuple[tuple[int, ...], ...]) -> None:
+    q, k, v = normal(8, *shapes)
+    sizes = Sizes(block_q=2, block_k=3, rule=causal)
+    forward = flash_attention(q, k, v, **sizes)
+    (d_out,) = normal(9, forward[0].shape)
+    found = flash_attention_backward(q, k, v, d_out, forward, **sizes)
+
+    def loss(qkv: tuple[F, F, F]) -> Any:
+        return np.sum(d_out * scaled_dot_product_attention(*qkv, causal_mask(5)))
+
+    for ours, recorded, shape in zip(found, grad(loss)((q, k, v)), shapes, strict=True):
+        assert ours.shape == shape
+        np.testing.assert_allclose(ours, recorded, atol=1e-12)
+
+
+def test_without_queries_or_without_keys() -> None:
+    q, k, v = normal(10, (2, 0, 3), (5, 3), (5, 4))
+    for rule in (None, causal):
+        output, log_sums = flash_attention(q, k, v, block_q=2, block_k=2, rule=rule)
+        assert output.shape == (2, 0, 4)
+        assert log_sums.shape == (2, 0)
+    output, log_sums = flash_attention(k, k[:0], v[:0], block_q=2, block_k=2)
+    np.testing.assert_array_equal(output, np.zeros((5, 4)))
+    np.testing.assert_array_equal(log_sums, -np.inf)
+
+
 def peak_memory(run: Callable[[], object]) -> int:
     tracemalloc.start()
     try:

@@ -101,6 +101,12 @@ def test_any_tree_over_any_blocks_gives_attention(seed: int, n_blocks: int) -> N
     np.testing.assert_allclose(log_sums, logsumexp(q @ k.T / math.sqrt(3) + mask), rtol=1e-12)
 
 
+@pytest.mark.equation("eq-partial")
+def test_no_keys_are_the_neutral_element() -> None:
+    found = partial_attention(np.ones((3, 4)), np.ones((0, 4)), np.ones((2, 0, 5)))
+    assert_same(found, nothing_seen((2, 3), 5))
+
+
 def test_scores_are_those_whose_softmax_attention_takes() -> None:
     q, k = np.random.default_rng(0).normal(size=(2, 2, 4, 3))
     scores = masked_scores(q, k, causal_mask(4))

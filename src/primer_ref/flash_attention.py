@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.autodiff import unbroadcast
 from primer_ref.functional import as_floats
 from primer_ref.online_softmax import finish, masked_scores, merge, nothing_seen, partial_attention
 
@@ -152,7 +153,7 @@ def flash_attention(
     sizes = q.shape[-2], k.shape[-2]
     lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
     finished = []
-    for rows in _slices(sizes[0], block_q):
+    for rows in [*_slices(sizes[0], block_q)] or [slice(0, 0)]:  # without queries, an empty output
         found = nothing_seen((*lead, rows.stop - rows.start), v.shape[-1], dtype=q.dtype)
         for columns, mask in _key_tiles(rows, block_k, sizes, rule):
             tile = q[..., rows, :], k[..., columns, :], v[..., columns, :]
@@ -202,7 +203,8 @@ def flash_attention_backward(
     -------
     tuple of ndarray
         Gradients with the shapes of ``q``, ``k`` and ``v``: those of
-        `primer_ref.attention.attention_backward`.
+        `primer_ref.attention.attention_backward`. Keys and values that several heads share get the
+        sum over these.
 
     Raises
     ------
@@ -236,7 +238,8 @@ def flash_attention_backward(
     # A query that may look at nothing has weights e^(−∞), whatever is subtracted.
     shift = np.where(log_sums == -np.inf, 0, log_sums)[..., None]  # (..., T, 1)
     mean = np.sum(d_out * output, axis=-1, keepdims=True)  # (..., T, 1)
-    dq, dk, dv = np.zeros_like(q), np.zeros_like(k), np.zeros_like(v)
+    lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    dq, dk, dv = (np.zeros((*lead, *x.shape[-2:]), x.dtype) for x in (q, k, v))
     sizes = q.shape[-2], k.shape[-2]
     for rows in _slices(sizes[0], block_q):
         q_rows, d_rows = q[..., rows, :], d_out[..., rows, :]
@@ -248,7 +251,7 @@ def flash_attention_backward(
             dv[..., columns, :] += np.swapaxes(p, -1, -2) @ d_rows
             dk[..., columns, :] += np.swapaxes(dz, -1, -2) @ q_rows
             dq[..., rows, :] += dz @ k_columns
-    return dq, dk, dv
+    return unbroadcast(dq, q.shape), unbroadcast(dk, k.shape), unbroadcast(dv, v.shape)
 
 
 # --- What moves between the two memories -----------------------------------------------------

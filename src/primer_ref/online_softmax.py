@@ -145,7 +145,7 @@ def partial_attention(
     Returns
     -------
     Partial
-        The triple (m, ℓ, o).
+        The triple (m, ℓ, o): that of `nothing_seen` if there are no keys.
 
     Raises
     ------
@@ -163,12 +163,15 @@ def partial_attention(
     >>> print(part.peak, part.total, part.weighted)
     [0.] [2.] [[30.]]
     """
-    scores = masked_scores(q, k, mask)
+    scores, v = masked_scores(q, k, mask), as_floats(v)
+    if scores.shape[-1] == 0:
+        lead = np.broadcast_shapes(scores.shape[:-2], v.shape[:-2])
+        return nothing_seen((*lead, scores.shape[-2]), v.shape[-1], dtype=scores.dtype)
     peak = np.max(scores, axis=-1)
     if not np.all(peak < np.inf):
         raise ValueError(f"attention needs scores below +∞; got {np.max(peak)}")
     weights = np.exp(scores - _finite(peak)[..., None])
-    return Partial(peak, np.sum(weights, axis=-1), weights @ as_floats(v))
+    return Partial(peak, np.sum(weights, axis=-1), weights @ v)
 
 
 def merge(a: Partial, b: Partial) -> Partial:
