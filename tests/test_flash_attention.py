@@ -263,8 +263,12 @@ def test_traffic_grows_as_n_squared_d_squared_over_m() -> None:
 def test_tiles_save_traffic_while_the_fast_memory_exceeds_the_squared_size() -> None:
     n, size = 2**14, 64
     assert hbm_traffic_flash(n, size, 100_000) < hbm_traffic_dense(n, size) / 9
-    # With room for one query at a time, more is moved than if the weights were stored.
-    assert hbm_traffic_flash(n, size, 5 * size + 2) > hbm_traffic_dense(n, size)
+    # With room for one query at a time, less is moved if scores are stored: two products by square
+    # tiles, four trips of scores and weights.
+    memory = 5 * size + 2
+    side = math.isqrt(memory // 3)
+    stored = 2 * (2 * n * n * size / side) + 4 * n * n + n * size
+    assert hbm_traffic_flash(n, size, memory) > 4 * stored
 
 
 @pytest.mark.equation("eq-traffic-bound")
@@ -282,7 +286,7 @@ def test_tiles_move_no_less_than_must_move_and_not_many_times_more(
 
 
 @pytest.mark.equation("eq-traffic-bound")
-@pytest.mark.parametrize(("n", "size", "memory"), [(12, 2, 4), (12, 2, 12), (9, 3, 9)])
+@pytest.mark.parametrize(("n", "size", "memory"), [(64, 2, 4), (200, 2, 12), (150, 3, 9)])
 def test_whole_rows_at_hand_make_no_more_pairs_than_the_proof_allows(
     n: int, size: int, memory: int
 ) -> None:
@@ -297,7 +301,14 @@ def test_whole_rows_at_hand_make_no_more_pairs_than_the_proof_allows(
     assert most <= (memory / size) ** 2
     # Then a segment makes at most 4M²/d products, and so many segments are needed at least.
     segments = n * n * size / (most * size + 3 * memory * (size - 1))
-    assert (segments - 1) * memory >= (n * size) ** 2 / (4 * memory) - memory
+    bound = hbm_traffic_bound(n, size, memory)
+    assert (segments - 1) * memory >= bound > 4 * n * size
+
+
+@pytest.mark.equation("eq-traffic-bound")
+def test_the_bound_by_hand() -> None:
+    assert hbm_traffic_bound(1000, 2, 4) == 2000**2 / 16 - 4
+    assert hbm_traffic_bound(1000, 2, 1000) == 4 * 1000 * 2
 
 
 @pytest.mark.equation("eq-traffic-dense")

@@ -277,7 +277,8 @@ def hbm_traffic_dense(n_tokens: int, size: int) -> int:
     Implements :eq:`eq-traffic-dense`.
 
     Three steps, each from memory to memory: scores (read Q and K, write N²), softmax (read N²,
-    write N²), output (read N² and V, write O).
+    write N²), output (read N² and V, write O). Each factor of a product is counted once, as if the
+    fast memory were large; a small one must read it several times.
 
     References
     ----------
