@@ -130,6 +130,20 @@ def test_pooling_means_neighboring_heads_and_keeps_a_model_whose_heads_agree() -
     np.testing.assert_allclose(grouped, full, atol=1e-12)
 
 
+@pytest.mark.equation("eq-pool-heads")
+def test_heads_that_disagree_may_be_pooled_without_loss() -> None:
+    # Both heads put the same weights and are read out alike: only the sum of their values counts.
+    rng = np.random.default_rng(4)
+    x, (w_q, w_k, w_o) = rng.normal(size=(6, 5)), rng.normal(size=(3, 5, 3))
+    w_v = rng.normal(size=(5, 6))
+    twice = [np.hstack([w, w]) for w in (w_q, w_k, w_o)]
+    full = multi_head_attention(x, twice[0], twice[1], w_v, twice[2].T, n_heads=2)
+    k, v = (pool_heads(w, n_heads=2, n_kv_heads=1) for w in (twice[1], w_v))
+    grouped = multi_head_attention(x, twice[0], k, v, twice[2].T, n_heads=2, n_kv_heads=1)
+    np.testing.assert_allclose(grouped, full, atol=1e-12)
+    assert np.max(np.abs(w_v[:, :3] - w_v[:, 3:])) > 1
+
+
 @pytest.mark.equation("eq-gated-attention")
 @given(seeds)
 def test_a_gate_scales_the_output_from_closed_to_open(seed: int) -> None:

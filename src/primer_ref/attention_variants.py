@@ -60,8 +60,8 @@ def sliding_window_mask(
     -----
     Implements :eq:`eq-window-mask`.
 
-    Other conventions: in Mistral 7B's paper a token sees w tokens before itself; in Longformer half
-    of the window lies on either side.
+    Other conventions: in the formula of Mistral 7B's paper a token sees w tokens before itself; in
+    Longformer half of the window lies on either side.
 
     References
     ----------
