@@ -239,6 +239,12 @@ def test_no_direction_has_a_larger_margin(seed: int) -> None:
     assert margins.max() == pytest.approx(1 / np.linalg.norm(w), abs=2e-3 * np.abs(x).max())
 
 
+def test_a_small_margin_is_found_down_to_its_limit() -> None:
+    # Both cases are support vectors: w · (1, 0) = 1 and w · (−1, d) = 1.
+    w = max_margin_solution([[1.0, 0.0], [-1.0, 1e-4]], [1, 1])
+    np.testing.assert_allclose(w, [1, 2e4], rtol=1e-6)
+
+
 @pytest.mark.equation("eq-logistic-descent")
 def test_logistic_descent_is_that_of_its_loss() -> None:
     x, labels = separable(0, 6, 3)
@@ -272,6 +278,40 @@ def test_logistic_descent_turns_to_the_largest_margin_at_the_pace_of_a_logarithm
     # The loss falls like 1/t.
     losses = np.sum(np.logaddexp(0, -labels * (path @ x.T)), axis=1)
     np.testing.assert_allclose((losses[1:] / losses[:-1])[1:], 0.1, rtol=0.05)
+
+
+@pytest.mark.equation("eq-margin-example")
+@pytest.mark.parametrize(("a", "b"), [(1.0, 3.0), (0.5, 2.0), (1.5, 1.5)])
+def test_two_orthogonal_cases_follow_the_flow_and_turn_at_the_pace_of_a_logarithm(
+    a: float, b: float
+) -> None:
+    cases = np.array([a, b])
+    best = max_margin_solution(np.diag(cases), [1, 1])
+    np.testing.assert_allclose(best, 1 / cases)
+    rest = 2 * np.log(cases) / cases
+
+    def path(t: float) -> F:
+        return np.log1p(cases**2 * t) / cases
+
+    for t in (0.3, 2.0, 50.0):
+        slope = (path(t * (1 + 1e-5)) - path(t * (1 - 1e-5))) / (2e-5 * t)
+        np.testing.assert_allclose(slope, cases * np.exp(-cases * path(t)), rtol=1e-8)
+    # What the expansion leaves out falls like 1/t.
+    left = [path(t) - best * np.log(t) - rest for t in (1e3, 1e4)]
+    np.testing.assert_allclose(left[0] / left[1], 10, rtol=0.01)
+    across = rest - (rest @ best) / (best @ best) * best
+    log_t = 1e6  # beyond any float t: there w is its expansion
+    w = best * log_t + rest
+    off = np.linalg.norm(w / np.linalg.norm(w) - best / np.linalg.norm(best))
+    expected = np.linalg.norm(across) / np.linalg.norm(best)
+    assert off * log_t == pytest.approx(expected, rel=1e-4, abs=1e-9)
+    assert (expected < 1e-12) == (a == b)
+
+
+def test_logistic_descent_takes_cases_of_any_length() -> None:
+    # The second case comes to lie at a thousand nats, and e to that overflows.
+    (w,) = logistic_descent([[1.0], [1000.0]], [1, 1], step=7e-6, times=[250_000])
+    assert 0.7 < float(w[0]) < 1.3
 
 
 def test_one_case_follows_the_flow() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.activations import sigmoid
 from primer_ref.functional import as_floats, as_positive
 
 __all__ = [
@@ -547,7 +548,8 @@ def max_margin_solution(x: ArrayLike, labels: ArrayLike) -> Floats:
     ----------
     x : array_like, shape (n, p)
         Cases, one a row. A plane through the origin has to separate them; a constant feature makes
-        it any plane.
+        it any plane. Features that are large against their differences leave little margin; center
+        them.
     labels : array_like, shape (n,)
         −1 or 1.
 
@@ -559,7 +561,8 @@ def max_margin_solution(x: ArrayLike, labels: ArrayLike) -> Floats:
     Raises
     ------
     ValueError
-        If there is not one label a row, a label is another number, or no plane separates the cases.
+        If there is not one label a row, a label is another number, or no plane separates the cases
+        by more than 10⁻⁵ of the length of the longest: below that rounding would decide.
 
     Notes
     -----
@@ -588,7 +591,10 @@ def max_margin_solution(x: ArrayLike, labels: ArrayLike) -> Floats:
     u = _nonnegative_least_squares(np.vstack([z.T, np.ones(len(z))]), np.eye(z.shape[1] + 1)[-1])
     slack = 1 - float(np.sum(u))
     if not slack > 1e-10:
-        raise ValueError("a plane through the origin must separate the cases; got none that does")
+        raise ValueError(
+            "a plane through the origin must separate the cases by more than 1e-5 of the longest; "
+            "got none that does"
+        )
     solution: Floats = z.T @ u / slack / size
     return solution
 
@@ -649,7 +655,7 @@ def logistic_descent(
     w, at, seen = np.zeros(z.shape[1]), 0, []
     for time in times:
         for _ in range(time - at):
-            w = w + step * (z.T @ (1 / (1 + np.exp(z @ w))))
+            w = w + step * (z.T @ sigmoid(-(z @ w)))
         at = time
         seen.append(w)
     return np.reshape(seen, (-1, z.shape[1]))

@@ -56,6 +56,11 @@ ROWS = [
     (max_margin_solution, CASES | {"labels": [1]}, "a target for each row"),
     (max_margin_solution, {"x": [[1.0], [1.0]], "labels": [1, -1]}, "got none that does"),
     (max_margin_solution, {"x": [[0.0], [1.0]], "labels": [1, 1]}, "got none that does"),
+    (
+        max_margin_solution,  # separable, by a margin of 5e-7
+        {"x": [[1.0, 0.0], [-1.0, 1e-6]], "labels": [1, 1]},
+        "by more than 1e-5 of the longest; got none that does",
+    ),
     (max_margin_solution, {"x": [[0.0]], "labels": [1]}, "got cases that are all zero"),
     (logistic_descent, LOGISTIC | {"step": nan}, "step must be positive; got nan"),
     (logistic_descent, LOGISTIC | {"times": [2, 1]}, r"times must not fall; got \[2, 1\]"),
