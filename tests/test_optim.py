@@ -101,6 +101,27 @@ def test_adam_divides_averages_written_out_as_sums(seed: int) -> None:
     assert state.n_steps == 9
 
 
+@pytest.mark.equation("eq-bias-correction")
+@pytest.mark.parametrize("beta", [0.5, 0.9])
+def test_an_average_that_began_at_zero_holds_a_known_share_of_the_mean(beta: float) -> None:
+    rng = np.random.default_rng(0)
+    weights = np.zeros(40_000)  # as many runs, with gradients of mean 2 and variance 1
+    state = first_moments(weights)
+    for t in range(1, 8):
+        gradient = 2 + rng.normal(size=weights.size)
+        weights, state = adam(weights, gradient, state, rate=0.1, beta1=beta, beta2=beta)
+        assert np.mean(state.mean) == pytest.approx(2 * (1 - beta**t), rel=0.01)
+        assert np.mean(state.square) == pytest.approx(5 * (1 - beta**t), rel=0.02)
+
+
+def test_a_gradient_after_many_zeros_makes_a_step_of_several_rates() -> None:
+    weights, state = np.zeros(1), first_moments(np.zeros(1))
+    for _ in range(20_000):
+        weights, state = adam(weights, np.zeros(1), state, rate=1.0)
+    weights, _ = adam(weights, np.array([5.0]), state, rate=1.0)
+    assert float(weights[0]) == pytest.approx(-0.1 / math.sqrt(1e-3), rel=1e-6)
+
+
 @given(seeds, st.floats(1e-6, 1e6))
 def test_adam_does_not_see_the_scale_of_the_loss(seed: int, scale: float) -> None:
     gradients = np.random.default_rng(seed).normal(size=(5, 3))

@@ -247,11 +247,13 @@ def adam(
     state : Moments
         Averages m and v and the number of steps, at first `first_moments`.
     rate : float
-        Learning rate η: about the largest change of an entry in a step.
+        Learning rate η: about the change of an entry in a step while its gradient stays about the
+        same. A gradient that comes after many zeros makes a step of
+        :math:`(1 - \beta_1)/\sqrt{1 - \beta_2}` rates, 3.2 by default.
     beta1, beta2 : float
         Shares of the averages that stay.
     eps : float
-        Keeps the root off 0.
+        Keeps the root off 0; with 0, an entry that has had no gradient yet becomes NaN.
 
     Returns
     -------
@@ -323,7 +325,7 @@ def adamw(
     beta1, beta2 : float
         Shares of the averages that stay.
     eps : float
-        Keeps the root off 0.
+        Keeps the root off 0; with 0, an entry that has had no gradient yet becomes NaN.
     decay : float
         Decay λ of every entry.
 
@@ -403,8 +405,8 @@ def clip_by_global_norm(gradient: Tree, *, limit: float) -> tuple[Tree, float]:
     Raises
     ------
     ValueError
-        If the limit is not positive, or the gradient holds NaN or infinity: no factor would turn
-        it into a step.
+        If the limit is not positive, or the norm is not finite: because the gradient holds NaN or
+        infinity, which no factor would turn into a step, or because its squares overflow.
 
     Notes
     -----
