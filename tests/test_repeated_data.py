@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import integrate
 
 from primer_ref.allocation import optimal_parameters
 from primer_ref.repeated_data import MUENNIGHOFF, data_constrained_loss, effective_tokens
@@ -52,8 +53,12 @@ def test_without_repetition_and_excess_the_law_is_chinchillas() -> None:
 def test_excess_is_discounted_on_both_sides() -> None:
     unique, law = 1e10, MUENNIGHOFF
     best = float(optimal_parameters(unique, law))
-    size = best * (1 + 5.309743 * (1 - np.exp(-9 / 5.309743)))  # ten times the best
-    data = unique * (1 + 15.387756 * (1 - np.exp(-19 / 15.387756)))  # twenty epochs
+
+    def worth(more: float, constant: float) -> float:
+        return 1 + float(integrate.quad(lambda r: np.exp(-r / constant), 0, more)[0])
+
+    size = best * worth(9, 5.309743)  # ten times the best
+    data = unique * worth(19, 15.387756)  # twenty epochs
     np.testing.assert_allclose(
         data_constrained_loss(10 * best, 20 * unique, unique, law),
         law.e + law.a / size**law.alpha + law.b / data**law.beta,

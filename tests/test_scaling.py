@@ -38,6 +38,17 @@ def test_kaplans_joint_law_is_a_power_law_where_one_quantity_has_no_end(x: float
     )
 
 
+@pytest.mark.equation("eq-kaplan-joint")
+def test_kaplans_joint_law_adds_within_the_bracket() -> None:
+    for n, d in ((1e6, 1e9), (1e9, 2e10), (1e12, 1e8)):
+        bracket = (6.4e13 / n) ** (0.076 / 0.103) + 1.8e13 / d
+        np.testing.assert_allclose(math.log(kaplan_loss(n, d)), 0.103 * math.log(bracket))
+    # Kaplan et al. 2020, section 4: 5·10³ N^0.74 tokens keep the penalty at two percent.
+    n = np.geomspace(1e7, 1e10, 4)
+    penalty = kaplan_loss(n, 5e3 * n**0.74) / kaplan_loss(n, 1e300) - 1
+    np.testing.assert_allclose(penalty, 0.02, atol=5e-3)
+
+
 def test_kaplans_data_grow_as_the_published_power_of_size() -> None:
     # Overfitting, the loss over that with endless data, stays as it is if D grows as N^0.74.
     power = 0.076 / 0.103

@@ -54,6 +54,24 @@ def test_arc_cosine_kernels_are_the_means_that_they_stand_for(angle: float) -> N
     np.testing.assert_allclose(arc_cosine_kernel_1(2 * x, 3 * y), 6 * 2 * mean)
 
 
+@pytest.mark.equation("eq-arc-cosine-0")
+@pytest.mark.equation("eq-arc-cosine-1")
+@pytest.mark.parametrize("p", [1, 2, 5])
+@pytest.mark.parametrize("factor", [None, 2.0, -3.0])
+def test_arc_cosine_kernels_are_means_over_drawn_weights(p: int, factor: float | None) -> None:
+    # In every dimension, and at angles of 0 and π, where no plane is spanned.
+    rng = np.random.default_rng(p)
+    w, x = rng.normal(size=(200_000, p)), rng.normal(size=p)
+    y = rng.normal(size=p) if factor is None else factor * x
+    on_x, on_y = w @ x, w @ y
+    both = 2.0 * (on_x > 0) * (on_y > 0)
+    product = 2 * np.maximum(on_x, 0) * np.maximum(on_y, 0)
+    for kernel, drawn in ((arc_cosine_kernel_0, both), (arc_cosine_kernel_1, product)):
+        spread = np.std(drawn) / np.sqrt(len(w))
+        # At angle π a rounded cosine may leave the angle off by the root of the rounding.
+        assert abs(kernel([x], [y])[0, 0] - np.mean(drawn)) < 4 * spread + 1e-7
+
+
 @pytest.mark.equation("eq-linearized")
 @given(seeds)
 def test_gradients_agree_with_finite_differences(seed: int) -> None:

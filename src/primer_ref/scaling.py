@@ -37,7 +37,7 @@ class ScalingLaw:
     Attributes
     ----------
     e : float
-        What no size and no data remove, E: in this model the entropy rate of the text.
+        What no size and no data remove, E, which need not be the entropy rate of the text.
     a : float
         Scale of what a finite model costs, A.
     b : float
