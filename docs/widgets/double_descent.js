@@ -59,7 +59,7 @@ function say({ bias, variance, best }, { gamma, noise, penalty, strength }) {
   const lambda = penalty === "none" ? 0 : penalty.startsWith("λ") ? strength : gamma * noise;
   const total = bias + variance;
   const other = lambda === gamma * noise
-    ? "No other estimate does better on average."
+    ? "No other penalty does better."
     : `The best penalty, λ = ${format(gamma * noise)}, would leave ${format(best)}.`;
   return (
     `At γ = ${format(gamma)} features a case, with noise σ² = ${format(noise)} and ` +
