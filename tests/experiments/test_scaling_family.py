@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 
 from experiments import record
 from experiments import scaling_family as family
@@ -108,6 +108,14 @@ def test_floors_are_kept_up_to_the_limit_of_the_likelihood_ratio() -> None:
     floors = [{"floor": f, "rms": rms} for f, rms in [(0.1, 1.18), (0.2, 1), (0.3, 1.17), (0.4, 2)]]
     assert family.floor_interval(floors, 12) == [0.2, 0.3]
     assert family.floor_interval(floors, 11) == [0.1, 0.3]
+
+
+def test_twelve_runs_decide_less_than_the_limit_for_many_says(stored: dict[str, Any]) -> None:
+    left = len(stored["runs"]) - 5
+    rms = np.array([row["rms"] for row in stored["floors"]])
+    apart = left * ((rms / rms.min()) ** 2 - 1)
+    assert np.all(apart < stats.f.ppf(0.95, 1, left))
+    assert stored["floor_interval"][1] < stored["floors"][-1]["floor"]
 
 
 def test_draws_that_follow_no_law_are_left_out(tmp_path: Path) -> None:
