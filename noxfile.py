@@ -65,7 +65,7 @@ def docs_live(session: nox.Session) -> None:
 
 @nox.session(default=True)
 def tests(session: nox.Session) -> None:
-    """Run every test: package, examples, extensions, built book (-- pytest's options)."""
+    """Run the tests: package, examples, extensions, built book (-- pytest's options)."""
     install(session, "test", model=True)
     options = ("-n", "auto", "--dist", "loadfile", "--durations=10")
     session.run("pytest", *options, *session.posargs, env=SINGLE)

@@ -29,9 +29,9 @@ OPF = "http://www.idpf.org/2007/opf"
 DC = "http://purl.org/dc/elements/1.1/"
 STYLE = "book-epub.css"
 DESCRIPTION = (
-    "An opening post and fourteen chapters on the mathematics of language models. Every equation "
-    "has a function and a test, every number can be computed again, and one real model is "
-    "measured throughout."
+    "An opening post and fourteen chapters on the mathematics of language models. Equations have "
+    "functions and tests, results can be computed again, and one real model is measured "
+    "throughout."
 )
 # https://www.w3.org/TR/epub-a11y/
 ACCESS = {
