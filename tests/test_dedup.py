@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Collection
 from fractions import Fraction
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
 from primer_ref import dedup
@@ -86,6 +89,45 @@ def test_the_smallest_of_hashed_items_is_each_of_them_equally_often() -> None:
     assert stats.chisquare(wins).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("start", [0, 7])
+def test_of_consecutive_numbers_the_hashes_prefer_the_ends(start: int) -> None:
+    factors, summands = draw_hashes(20_000, rng=np.random.default_rng(5))[:, :, None]
+
+    def wins(numbers: NDArray[np.uint64]) -> NDArray[np.integer[Any]]:
+        first = np.argmin(dedup._multiply_add(factors, numbers, summands), axis=1)
+        return np.bincount(first, minlength=len(numbers))
+
+    consecutive = wins(np.arange(start, start + 100, dtype=np.uint64))
+    assert np.all(consecutive[[0, -1]] > 1.7 * 200)
+    scattered = wins(dedup._numbers(range(start, start + 100)))
+    assert np.all(np.abs(scattered - 200) < 5 * math.sqrt(200))
+
+
+@pytest.mark.equation("eq-jaccard")
+@given(subsets, subsets, subsets)
+def test_two_links_leave_what_the_triangle_inequality_says(
+    a: set[int], b: set[int], c: set[int]
+) -> None:
+    assert jaccard(a, c) >= jaccard(a, b) + jaccard(b, c) - 1 - 1e-12
+    assert jaccard({1}, {2}) == jaccard({1}, {1, 2}) + jaccard({1, 2}, {2}) - 1
+
+
+def test_equal_elements_have_one_hash() -> None:
+    hashes = draw_hashes(16, rng=np.random.default_rng(6))
+    pairs: list[tuple[Collection[Any], Collection[Any]]] = [
+        (range(9), np.arange(9)),
+        ([1.5, 2.0], np.array([1.5, 2.0], np.float32)),
+        ([0, 1, 2.0], [False, True, 2]),
+        ({(1, 2), (2, 3)}, shingles(list(np.array([1, 2, 3])), 2)),
+        ({("a",), ("b",)}, shingles(list(np.array(["a", "b"])), 1)),
+        ([math.inf, "1"], [float("inf"), np.str_("1")]),
+    ]
+    for a, b in pairs:
+        assert jaccard(a, b) == 1
+        np.testing.assert_array_equal(minhash_signature(a, hashes), minhash_signature(b, hashes))
+    assert not np.array_equal(minhash_signature([1], hashes), minhash_signature(["1"], hashes))
+
+
 @pytest.mark.equation("eq-minhash-estimate")
 def test_the_error_is_the_stated_one() -> None:
     a, b = shingles("abcdefghijkl", 1), shingles("efghijklmnop", 1)
@@ -141,6 +183,15 @@ def test_candidates_follow_the_curve() -> None:
     similarity = [15 / 25, 9 / 31, 4 / 36]
     curve = band_curve(similarity, bands=8, rows=4)
     assert np.all(np.abs(found / 300 - curve) < 4 * np.sqrt(curve * (1 - curve) / 300) + 1e-3)
+
+
+@pytest.mark.equation("eq-band-steepest")
+@pytest.mark.parametrize(("bands", "rows"), [(50, 2), (20, 5), (5, 20)])
+def test_the_curve_is_steepest_where_fewer_than_one_band_agrees(bands: int, rows: int) -> None:
+    grid = np.linspace(0, 1, 100_001)
+    steepest = grid[np.argmax(np.diff(band_curve(grid, bands=bands, rows=rows)))] + 5e-6
+    assert steepest**rows == pytest.approx((rows - 1) / (rows * bands - 1), rel=0.01)
+    assert bands * steepest**rows == pytest.approx(1 - 1 / rows, rel=0.02)
 
 
 signatures = st.lists(st.lists(st.integers(0, 1), min_size=6, max_size=6), max_size=8)

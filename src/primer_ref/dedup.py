@@ -128,7 +128,8 @@ def draw_hashes(n_hashes: int, *, rng: np.random.Generator) -> Words:
     -----
     Any two different numbers are sent to every pair of different values with equal probability;
     that makes the family universal. The smallest of more than two numbers is then each of them
-    with *nearly* equal probability.
+    with *nearly* equal probability if they have no pattern; of consecutive numbers the first and
+    the last are the smallest too often.
 
     References
     ----------
@@ -162,9 +163,23 @@ def _multiply_add(a: Words, x: Words, b: Words) -> Words:
     return _fold(_fold(a0 * x0) + upper + lower + (a1 * x1 << np.uint64(3)) + b)
 
 
+def _plain(item: Any) -> Any:
+    """Turn an item into the one of its equals that all are spelled as: NumPy's 3 and 3.0 into 3."""
+    if isinstance(item, tuple):
+        return tuple(_plain(part) for part in item)
+    if isinstance(item, np.generic):
+        item = item.item()
+    is_whole = isinstance(item, bool) or (isinstance(item, float) and item.is_integer())
+    return int(item) if is_whole else item
+
+
 def _numbers(items: Collection[Any]) -> Words:
-    """Give items numbers below the prime, by a hash of their spelling: the same in every run."""
-    digests = b"".join(blake2b(repr(item).encode(), digest_size=8).digest() for item in items)
+    """Give items numbers below the prime, by a hash of their spelling: the same in every run.
+
+    Being hashes, they have no pattern, as `draw_hashes` asks.
+    """
+    spelled = (repr(_plain(item)).encode() for item in items)
+    digests = b"".join(blake2b(text, digest_size=8).digest() for text in spelled)
     return _fold(np.frombuffer(digests, dtype="<u8").astype(np.uint64))
 
 
@@ -174,7 +189,7 @@ def minhash_signature(items: Collection[Any], hashes: Words) -> Words:
     Parameters
     ----------
     items : collection
-        Elements, such as shingles: strings, numbers, or tuples of them.
+        Elements, such as shingles: strings, numbers, or tuples of them, of Python or NumPy.
     hashes : ndarray of uint64, shape (2, n_hashes)
         The functions, from :func:`draw_hashes`.
 
@@ -197,7 +212,7 @@ def minhash_signature(items: Collection[Any], hashes: Words) -> Words:
     >>> print(np.mean(a == b))  # the similarity is 40/80
     0.51
     """
-    if not items:
+    if len(items) == 0:
         raise ValueError("a signature needs at least one item; got none")
     factors, summands = hashes[:, :, None]
     return np.asarray(np.min(_multiply_add(factors, _numbers(items), summands), axis=1))
