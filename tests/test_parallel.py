@@ -12,7 +12,7 @@ from primer_ref.activations import gelu, gelu_derivative, relu, relu_derivative
 from primer_ref.attention import causal_mask, scaled_dot_product_attention
 from primer_ref.autodiff import grad
 from primer_ref.blocks import mlp
-from primer_ref.collectives import shift, split
+from primer_ref.collectives import all_gather, reduce_scatter, shift, split
 from primer_ref.functional import logsumexp
 from primer_ref.heads import multi_head_attention
 from primer_ref.numerics import FP64
@@ -121,6 +121,34 @@ def test_a_tensor_parallel_step_is_the_step_of_one_device(seed: int, p: int) -> 
     np.testing.assert_allclose(np.concatenate(stepped, axis=1), w_in - rate * d_in, atol=1e-11)
     stepped = [a - rate * g for a, g in zip(rows, d_rows, strict=True)]
     np.testing.assert_allclose(np.concatenate(stepped), w_out - rate * d_out, atol=1e-11)
+
+
+@pytest.mark.equation("eq-tensor-mlp-backward")
+@pytest.mark.parametrize("p", [1, 2, 4])
+def test_devices_that_keep_their_tokens_gather_the_input_again_on_the_way_back(p: int) -> None:
+    x, w_in, w_out, dy = integers(4, (8, 3), (3, 8), (8, 3), (8, 3))
+    columns, rows = split(w_in, p, axis=1), split(w_out, p)
+    kept = split(x, p)  # what a device holds between the passes: its tokens
+    into = all_gather(kept)
+    terms = [relu(whole @ a) @ b for whole, a, b in zip(into.values, columns, rows, strict=True)]
+    out = reduce_scatter(terms)
+    np.testing.assert_array_equal(np.concatenate(out.values), mlp(x, w_in, w_out, relu))
+    back, again = all_gather(split(dy, p)), all_gather(kept)
+    hidden = [
+        dy_i @ b.T * relu_derivative(x_i @ a)
+        for x_i, dy_i, a, b in zip(again.values, back.values, columns, rows, strict=True)
+    ]
+    dx = reduce_scatter([dh @ a.T for dh, a in zip(hidden, columns, strict=True)])
+    whole, d_columns, _ = tensor_parallel_mlp_backward(
+        x, w_in, w_out, dy, activation=relu, slope=relu_derivative, n_devices=p
+    )
+    np.testing.assert_array_equal(np.concatenate(dx.values), whole.values[0])
+    for x_i, dh, expected in zip(again.values, hidden, d_columns, strict=True):
+        np.testing.assert_array_equal(x_i.T @ dh, expected)
+    # Five exchanges instead of two all-reduces, each of which is two of them.
+    moved = [sum(done.bytes_sent) for done in (into, out, back, dx, again)]
+    assert moved == [(p - 1) * x.nbytes] * 5
+    assert sum(whole.bytes_sent) == sum(moved[2:4])
 
 
 def test_the_sum_over_devices_keeps_the_bound_of_sums() -> None:

@@ -110,7 +110,8 @@ def activation_bytes(
     Implements :eq:`eq-activation-bytes`.
 
     Cutting also the tokens where the matrices are not cut (Megatron's sequence parallel) divides
-    everything by p. Means and variances of norms, a number a token, are left out.
+    everything by p, if the inputs of the first matrices, which the backward pass needs whole, are
+    gathered again there. Means and variances of norms, a number a token, are left out.
 
     References
     ----------
