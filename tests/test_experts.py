@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
@@ -26,6 +26,16 @@ def test_capacity_is_the_even_share_times_its_factor_rounded_up() -> None:
     assert expert_capacity(64, 8, factor=1.25) == 10
     assert expert_capacity(1, 8, factor=1.0) == 1
     assert expert_capacity(3, 1, factor=1.0) == 3
+    assert expert_capacity(64, 8, factor=2) == 16
+
+
+@pytest.mark.equation("eq-expert-capacity")
+@given(st.integers(1, 60), st.integers(1, 4096), st.integers(1, 64))
+@example(11, 100, 10)  # 1.1 · 100 is above 110 in binary
+def test_a_decimal_factor_counts_as_written(tenths: int, n_tokens: int, n_experts: int) -> None:
+    room = -(-tenths * n_tokens // (10 * n_experts))  # whole numbers only
+    for factor in (tenths / 10, np.float64(tenths / 10)):
+        assert expert_capacity(n_tokens, n_experts, factor=factor) == room
 
 
 @given(seeds, st.integers(1, 5), st.integers(0, 6))

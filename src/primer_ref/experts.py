@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,9 @@ def expert_capacity(n_tokens: int, n_experts: int, *, factor: float) -> int:
     -----
     Implements :eq:`eq-expert-capacity`.
 
+    The factor is taken for the decimal number that it is written as: 1.1 for 11/10, not for its
+    nearest neighbor in binary, which is larger, so that 1.1 times 100 tokens for 10 experts is 11.
+
     References
     ----------
     W. Fedus, B. Zoph and N. Shazeer (2022), Switch Transformers: Scaling to Trillion Parameter
@@ -65,7 +69,7 @@ def expert_capacity(n_tokens: int, n_experts: int, *, factor: float) -> int:
             "numbers of tokens and experts and the factor must be positive; "
             f"got {n_tokens}, {n_experts} and {factor}"
         )
-    return math.ceil(factor * n_tokens / n_experts)
+    return math.ceil(Fraction(str(factor)) * n_tokens / n_experts)
 
 
 def dispatch(choices: ArrayLike, *, n_experts: int, capacity: int) -> list[Ints]:
