@@ -70,3 +70,12 @@ def test_first_order_and_closed_form_meet_where_failures_are_rare() -> None:
         first = checkpoint_overhead(interval, checkpoint_time=10.0, mtbf=m)
         gaps.append(abs(1 / goodput - 1 - first))
     np.testing.assert_allclose(np.array(gaps[:-1]) / gaps[1:], 10, rtol=0.1)
+
+
+@pytest.mark.equation("eq-goodput")
+def test_a_run_that_never_gets_through_has_no_goodput() -> None:
+    few = checkpointed_goodput(700.0, checkpoint_time=0.0, mtbf=1.0, down_time=1.0)
+    np.testing.assert_allclose(few, 700 * math.exp(-701), rtol=1e-12)
+    assert checkpointed_goodput(54 * 86_400, checkpoint_time=30.0, mtbf=1824.0) == 0
+    rare = checkpointed_goodput(1.0, checkpoint_time=1.0, mtbf=1e20)
+    np.testing.assert_allclose(rare, 0.5, rtol=1e-15)

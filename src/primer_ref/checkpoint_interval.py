@@ -195,8 +195,9 @@ def checkpointed_goodput(
     """
     _check_times(interval, checkpoint_time, mtbf)
     check_nonnegative_finite(down_time, "down_time")
-    attempts = math.expm1((interval + checkpoint_time) / mtbf)
-    return interval / mtbf * math.exp(-down_time / mtbf) / attempts
+    stretch = (interval + checkpoint_time) / mtbf
+    # Over e^s: where failures are so frequent that e^s overflows, the share is 0 to all digits.
+    return interval / mtbf * math.exp(-down_time / mtbf - stretch) / -math.expm1(-stretch)
 
 
 def _check_times(interval: float, checkpoint_time: float, mtbf: float) -> None:
