@@ -83,6 +83,20 @@ def test_a_master_copy_a_carry_and_chance_keep_what_plain_bfloat16_loses() -> No
     assert abs(random - truth) < 4 * np.sqrt(n * step * 2**-7)
 
 
+def test_a_carry_loses_updates_below_the_square_of_the_unit_roundoff() -> None:
+    n, limit = 3000, BF16.unit_roundoff**2
+    for factor, share in ((1.1, 1.0), (0.9, 0.0)):
+        step = float(round_to(factor * limit, BF16))
+        carried = kahan_sum(np.append(1.0, np.full(n, step)), BF16)
+        assert abs(carried - (1 + share * n * step)) <= BF16.epsilon
+
+
+def test_at_a_rate_of_1e_4_weights_above_a_thirty_second_stand_still() -> None:
+    weights = np.unique(round_to(np.linspace(0.02, 0.07, 10_000), BF16))
+    stands = vanishing_update(weights, BF16) > 1e-4
+    np.testing.assert_array_equal(stands, weights > 2**-5)
+
+
 @pytest.mark.equation("eq-shifted-softmax")
 @pytest.mark.equation("eq-shifted-lse")
 @formats

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from primer_ref.numerics import BF16, FP16, FP32, FP64, FloatFormat, round_to
+from primer_ref.numerics import BF16, E4M3, E5M2, FP16, FP32, FP64, FloatFormat, round_to
 from primer_ref.summation import (
     compensated_sum,
     compensated_sum_bound,
@@ -137,6 +137,16 @@ def test_a_carry_cures_stagnation_where_apart_the_losses_stagnate_too() -> None:
     assert kahan_sum(ones, BF16) == round_to(3000, BF16)
     assert compensated_sum(ones[:500], BF16) == 500
     assert compensated_sum(ones, BF16) == 512  # the sum has stopped at 256, and so have the losses
+
+
+@pytest.mark.equation("eq-kahan-sum")
+@pytest.mark.parametrize("format", [E5M2, E4M3])
+def test_the_carry_stagnates_at_one_over_the_square_of_the_unit_roundoff(
+    format: FloatFormat,
+) -> None:
+    limit = round(format.unit_roundoff**-2)
+    assert kahan_sum(np.ones(limit), format) == limit
+    assert kahan_sum(np.ones(5 * limit), format) == limit
 
 
 @pytest.mark.equation("eq-compensated-sum")

@@ -153,8 +153,8 @@ def vanishing_update(weight: ArrayLike, format: FloatFormat) -> Doubles:
 
     For normal weights it lies between u/2 and u times the weight. With a learning rate of
     :math:`10^{-4}` Adam changes a weight by about as much, so in bfloat16, where
-    :math:`u = 2^{-8}`, all weights above about 0.05 stand still. A master copy in 32 bits, where
-    :math:`u = 2^{-24}`, gathers the updates; `primer_ref.summation.kahan_sum` and
+    :math:`u = 2^{-8}`, all weights above :math:`2^{-5}` stand still. A master copy in 32 bits,
+    where :math:`u = 2^{-24}`, gathers the updates; `primer_ref.summation.kahan_sum` and
     `primer_ref.numerics.stochastic_round` are ways without one.
 
     Examples

@@ -95,7 +95,7 @@ class FloatFormat:
 
     @property
     def unit_roundoff(self) -> float:
-        """Largest relative error of rounding to nearest, u, which is half of epsilon."""
+        """Bound of the relative error of rounding to nearest, u, which is half of epsilon."""
         return self.epsilon / 2
 
     @property

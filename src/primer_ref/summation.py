@@ -162,10 +162,12 @@ def kahan_sum(x: ArrayLike, format: FloatFormat) -> Doubles:
     -----
     Implements :eq:`eq-kahan-sum`.
 
-    To first order in u the error is at most :math:`2u \sum_i \abs{x_i}`, whatever n. The carry is
-    exact as long as no term is larger than the sum so far; `compensated_sum` does not need that.
-    Weights kept in 16 bits are updated in this way where no copy in 32 bits is held: the carry is
-    one more number of 16 bits a weight.
+    To first order in u the error is at most :math:`2u \sum_i \abs{x_i}`, as long as n is well below
+    :math:`1/u^2`. While the sum stands still, the carry is a naive sum; terms below about
+    :math:`u^2` times the sum no longer change it, and both stagnate. The carry is exact as long as
+    no term is larger than the sum so far; `compensated_sum` does not need that. Weights kept in 16
+    bits are updated in this way where no copy in 32 bits is held: the carry is one more number of
+    16 bits a weight.
 
     References
     ----------
