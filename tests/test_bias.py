@@ -80,6 +80,23 @@ def test_equal_words_tie_in_the_permutation_test() -> None:
     assert weat_p_value(same[:1], np.array([[1.0, 0.3], [0.0, 1.0]]), a, b) == 2 / 3
 
 
+def test_single_precision_does_not_tell_equal_words_apart() -> None:
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        words, (a, b) = rng.normal(size=(4, 16)), rng.normal(size=(2, 5, 16)).astype(np.float32)
+        twice = np.tile(words, (2, 1))[rng.permutation(8)].astype(np.float32)
+        single, double = (
+            weat_p_value(*(v.astype(kind) for v in (twice[:4], twice[4:], a, b)))
+            for kind in (np.float32, np.float64)
+        )
+        assert single == double
+        one = np.tile(twice[:1], (8, 1))
+        assert weat_p_value(one, one[:2], a, b) == 1
+        assert weat_p_value_sampled(one, one[:2], a, b, n_samples=9, rng=rng) == 1
+        with pytest.raises(ValueError, match="the associations must differ"):
+            weat_effect_size(one, one[:2], a, b)
+
+
 def test_sampled_p_value_estimates_the_exact_one_and_is_never_zero() -> None:
     x, y, a, b = embeddings(5, 4, 4, 3, 3)
     exact = weat_p_value(x, y, a, b)

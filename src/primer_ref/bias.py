@@ -32,8 +32,8 @@ _MOST_PARTITIONS = 1_000_000
 
 
 def _words(vectors: ArrayLike, name: str) -> Floats:
-    """Return rows of length 1."""
-    vectors = as_floats(vectors)
+    """Return rows of length 1, in double precision: what is within 1e-12 counts as equal here."""
+    vectors = np.asarray(as_floats(vectors), dtype=np.float64)
     if vectors.ndim != 2 or len(vectors) == 0:
         raise ValueError(f"{name} must hold one row a word; got shape {vectors.shape}")
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -57,7 +57,7 @@ def association(words: ArrayLike, a: ArrayLike, b: ArrayLike) -> Floats:
 
     Returns
     -------
-    ndarray, shape (n,)
+    ndarray of float64, shape (n,)
         s(w, A, B), in [−2, 2].
 
     Raises
