@@ -160,6 +160,12 @@ def test_expected_support_has_its_closed_form_after_one_refit_and_falls_to_one()
     np.testing.assert_allclose(expected_support(p, 500, sample_size=12), 1, atol=1e-9)
 
 
+def test_a_law_that_rounding_puts_above_one_keeps_its_outcome() -> None:
+    for p in ([1 + 2**-52], [1 + 5e-9, 0.0]):
+        for n in (1, 2):
+            np.testing.assert_allclose(expected_support(p, n, sample_size=10), 1, rtol=1e-12)
+
+
 def test_simulated_laws_drift_as_stated() -> None:
     rng = np.random.default_rng(3)
     p = np.array([0.6, 0.2, 0.1, 0.1])

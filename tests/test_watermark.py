@@ -98,6 +98,14 @@ def test_with_the_key_a_watermark_is_found_and_with_another_it_is_not() -> None:
     assert detect(text, n_tokens=V, key=b"wrong", fraction=0.5).p_value > 1e-3
 
 
+def test_tokens_may_be_numbers_of_numpy() -> None:
+    text = np.random.default_rng(3).integers(V, size=40)
+    found = [
+        detect(tokens, n_tokens=V, key=b"k", fraction=0.5) for tokens in (list(text), text.tolist())
+    ]
+    assert found[0] == found[1]
+
+
 def test_a_repeated_pair_is_counted_once() -> None:
     text = [1, 2, 3] * 40
     found = detect(text, n_tokens=V, key=b"k", fraction=0.5)

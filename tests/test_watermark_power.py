@@ -66,6 +66,18 @@ def test_the_floor_is_reached_by_a_sure_model_and_nearly_by_one_that_knows_nothi
     assert exact == pytest.approx(best, rel=1e-9)
 
 
+@pytest.mark.equation("eq-green-probability")
+@pytest.mark.equation("eq-green-floor")
+@pytest.mark.parametrize("bias", [300.0, 800.0, math.inf])
+def test_an_endless_bias_takes_green_wherever_it_can(bias: float) -> None:
+    law = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
+    got = green_probability(law, [False, True, True], bias=bias)
+    np.testing.assert_array_equal(got, [0, 1, 1])
+    # Two tokens and half of them green: one of the two always is, and the floor is below that.
+    floor = green_floor([[0.5, 0.5], [1.0, 0.0]], fraction=0.5, bias=bias)
+    np.testing.assert_allclose(floor, [2 / 3, 1 / 2], rtol=1e-12)
+
+
 @pytest.mark.parametrize(("green", "fraction"), [(0.7, 0.5), (0.6, 0.25), (0.85, 0.5)])
 @pytest.mark.equation("eq-watermark-power")
 def test_power_is_near_the_exact_binomial_one(green: float, fraction: float) -> None:

@@ -371,6 +371,7 @@ def _binomial_rows(p: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     k = np.arange(n + 1)
     log_factorial = np.array([math.lgamma(i + 1) for i in k])
     log_ways = log_factorial[-1] - log_factorial - log_factorial[::-1]
+    p = np.minimum(p, 1)  # a sum may be off by rounding
     with np.errstate(divide="ignore", invalid="ignore"):
         hits = np.where(k > 0, k * np.log(p)[:, None], 0)  # 0 · log 0 = 0
         misses = np.where(k < n, (n - k) * np.log1p(-p)[:, None], 0)

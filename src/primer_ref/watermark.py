@@ -104,7 +104,7 @@ def green_list(previous: int, *, n_tokens: int, key: bytes, fraction: float) -> 
     n_green = round(fraction * n_tokens)
     if not 0 < n_green < n_tokens:
         raise ValueError(f"some tokens must be green and some red; got {n_green} of {n_tokens}")
-    stream = hashlib.shake_256(key + previous.to_bytes(8, "little")).digest(8 * n_tokens)
+    stream = hashlib.shake_256(key + int(previous).to_bytes(8, "little")).digest(8 * n_tokens)
     value = np.frombuffer(stream, "<u8")
     green: Bools = value <= np.partition(value, n_green - 1)[n_green - 1]
     return green

@@ -72,8 +72,9 @@ def green_probability(p: ArrayLike, green: ArrayLike, *, bias: float) -> Floats:
     if not bias >= 0:
         raise ValueError(f"bias must be at least 0; got {bias}")
     share = np.sum(np.where(green, p, 0), axis=-1)
-    # Divided by exp(δ), so that no bias overflows.
-    return np.asarray(share / (share + (1 - share) * math.exp(-bias)))
+    # Divided by exp(δ), so that no bias overflows; where nothing is green, a bias changes nothing.
+    total = np.where(share > 0, share + (1 - share) * math.exp(-bias), 1)
+    return np.asarray(share / total)
 
 
 def green_floor(p: ArrayLike, *, fraction: float, bias: float) -> Floats:
@@ -130,10 +131,10 @@ def green_floor(p: ArrayLike, *, fraction: float, bias: float) -> Floats:
     _check_share("fraction", fraction)
     if not bias >= 0:
         raise ValueError(f"bias must be at least 0; got {bias}")
-    alpha = math.exp(bias)
-    scale = 1 + (alpha - 1) * fraction
-    spike = np.sum(p / (1 + (1 - fraction) * (alpha - 1) / scale * p), axis=-1)
-    return np.asarray(fraction * alpha / scale * spike)
+    red = math.exp(-bias)  # all divided by exp(δ), so that no bias overflows
+    scale = red + (1 - red) * fraction
+    spike = np.sum(p / (1 + (1 - fraction) * (1 - red) / scale * p), axis=-1)
+    return np.asarray(fraction / scale * spike)
 
 
 def green_after_edits(green: float, *, fraction: float, edited: float) -> float:
