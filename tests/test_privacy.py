@@ -1,5 +1,6 @@
 """Privacy accounting against quadrature, enumeration of randomized response, and simulation."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import integrate, optimize, stats
+from scipy import integrate, optimize, special, stats
 
 from primer_ref.ngram import additive_smoothing
 from primer_ref.privacy import (
@@ -118,6 +119,12 @@ def test_analytic_noise_agrees_with_a_root_finder() -> None:
         np.testing.assert_allclose(analytic_gaussian_sigma(epsilon, delta), root, rtol=1e-10)
 
 
+@pytest.mark.parametrize(("delta", "error"), [(1e-3, 1e-12), (1e-10, 1e-6), (1e-14, 1e-2)])
+def test_small_deltas_at_no_epsilon_are_as_exact_as_stated(delta: float, error: float) -> None:
+    exact = 1 / (2 * math.sqrt(2) * special.erfinv(delta))  # δ = erf(Δ/(2√2σ))
+    np.testing.assert_allclose(analytic_gaussian_sigma(0, delta), exact, rtol=error)
+
+
 @pytest.mark.equation("eq-gaussian-sigma")
 def test_published_gaussian_mechanism() -> None:
     # ch13-gaussian-mechanism
@@ -185,6 +192,36 @@ def test_rho_is_the_renyi_divergence_over_its_order(alpha: float) -> None:
     divergence = math.log(value) / (alpha - 1)
     rho = gaussian_rho(sigma, sensitivity=sensitivity)
     np.testing.assert_allclose(divergence / alpha, rho, rtol=1e-8)
+
+
+def renyi(p: F, q: F, alpha: float) -> float:
+    """Divergence of two laws on few outcomes, infinite if p has an outcome that q has not."""
+    with np.errstate(divide="ignore"):
+        terms = alpha * np.log(p) + (1 - alpha) * np.log(q)
+    return float(special.logsumexp(terms) / (alpha - 1))
+
+
+@pytest.mark.equation("eq-renyi")
+@pytest.mark.equation("eq-zcdp-epsilon")
+def test_bounded_divergences_bound_what_an_event_can_gain() -> None:
+    rng = np.random.default_rng(4)
+    alphas = 1 + np.geomspace(1e-3, 1e3, 40)
+    for _ in range(50):
+        pairs = list(itertools.permutations(rng.dirichlet(np.full(3, 4.0), size=2)))
+        rho = max(renyi(p, q, alpha) / alpha for p, q in pairs for alpha in alphas)
+        for delta in (0.5, 0.01):
+            factor = math.exp(zcdp_epsilon(rho, delta))
+            assert all(np.sum(np.maximum(p - factor * q, 0)) <= delta for p, q in pairs)
+
+
+@pytest.mark.equation("eq-renyi")
+def test_a_coin_is_not_concentrated_around_a_certainty() -> None:
+    coin, sure = np.array([0.5, 0.5]), np.array([1.0, 0.0])
+    for alpha in (1.5, 2.0, 10.0):
+        assert renyi(coin, sure, alpha) == math.inf
+        assert renyi(sure, coin, alpha) == pytest.approx(math.log(2))
+    # Without that infinity log 2 would do, and promise an event of ½ a probability of δ.
+    assert np.max(coin - math.exp(zcdp_epsilon(math.log(2), 0.01)) * sure) == 0.5
 
 
 @given(st.floats(0.5, 50), st.integers(1, 5000), st.floats(1e-9, 0.1))

@@ -126,7 +126,8 @@ def chouldechova_fpr(base_rate: float, *, ppv: float, fnr: float) -> float:
     Returns
     -------
     float
-        The false positive rate. Above 1 where no decisions have these rates.
+        The false positive rate. Above 1 where no decisions have these rates; 0 at a false negative
+        rate of 1, which none with a PPV above 0 have either.
 
     Raises
     ------

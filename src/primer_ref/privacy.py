@@ -168,7 +168,7 @@ def gaussian_delta(epsilon: float, *, sigma: float, sensitivity: float = 1.0) ->
     Returns
     -------
     float
-        The exact δ.
+        The exact δ, up to rounding.
 
     Raises
     ------
@@ -178,7 +178,8 @@ def gaussian_delta(epsilon: float, *, sigma: float, sensitivity: float = 1.0) ->
     Notes
     -----
     Of two normal laws at distance Δ the likelihood ratio exceeds :math:`e^{\varepsilon}` on a half
-    line; δ is how much more of the one than :math:`e^{\varepsilon}` times the other lies there.
+    line; δ is how much more of the one than :math:`e^{\varepsilon}` times the other lies there. As
+    a difference it is right to about 1e-16: of a δ as small as that few digits are.
 
     Implements :eq:`eq-gaussian-delta`.
 
@@ -216,7 +217,7 @@ def analytic_gaussian_sigma(epsilon: float, delta: float, *, sensitivity: float 
     Returns
     -------
     float
-        Standard deviation of the noise at which `gaussian_delta` is δ, to a relative 1e-12.
+        Standard deviation of the noise at which `gaussian_delta` is δ.
 
     Raises
     ------
@@ -225,7 +226,8 @@ def analytic_gaussian_sigma(epsilon: float, delta: float, *, sensitivity: float 
 
     Notes
     -----
-    δ falls as the noise grows, so the equation has one root, found by halving an interval.
+    δ falls as the noise grows, so the equation has one root, found by halving an interval. It is as
+    exact as `gaussian_delta`: to 1e-6 at ε = 0 and δ = 1e-10, to a hundredth at δ = 1e-14.
 
     References
     ----------
