@@ -102,7 +102,8 @@ def accounting() -> Figure:
     }
     for k in steps.tolist():
         one = _least(sigma, delta / (2 * k))
-        found["basic"].append(basic_composition([one] * k, [delta / (2 * k)] * k)[0])
+        each = _least(sigma, delta / k)
+        found["basic"].append(basic_composition([each] * k, [delta / k] * k)[0])
         found["advanced"].append(
             advanced_composition(one, delta / (2 * k), n_steps=k, slack=delta / 2)[0]
         )
