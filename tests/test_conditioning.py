@@ -115,6 +115,19 @@ def test_an_ngram_model_is_conditioned_exactly(seed: int, order: int, pattern: s
         assert by_steps(chain, tokens, future, text) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.equation("eq-future-validity")
+@pytest.mark.equation("eq-mask-gap")
+def test_a_token_that_spells_nothing_is_in_no_text_of_the_language() -> None:
+    chain = Chain(np.array([[0.3, 0.5, 0.2]]), np.zeros((1, 3), int))  # a, nothing, the end
+    tokens = TokenAutomaton(compile_pattern("a*"), [b"a", b"", b""], end=2)
+    future = future_validity(chain, tokens, length=3)
+    np.testing.assert_allclose(future[:, 0, 0], 0.2 * np.cumsum(0.3 ** np.arange(4)))
+    exact = conditional_distribution(chain, tokens, future, context=0, state=0, left=3)
+    masked = masked_distribution(chain, tokens, context=0, state=0)
+    np.testing.assert_array_equal(exact > 0, [True, False, True])
+    np.testing.assert_array_equal(masked > 0, [True, False, True])
+
+
 @pytest.mark.equation("eq-masked-token")
 def test_masking_two_tokens_gets_the_first_one_wrong() -> None:
     law = np.array([[0.5, 0.5, 0], [0.01, 0.99, 0], [0.01, 0.99, 0], [0, 0, 1]])

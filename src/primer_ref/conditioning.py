@@ -91,7 +91,8 @@ def future_validity(chain: Chain, tokens: TokenAutomaton, *, length: int) -> Flo
         h_r(c, s) = p(\eos \mid c)\, \indicator[s \in F]
             + \sum_v p(v \mid c)\, h_{r-1}(c \cdot v, s \cdot v) ,
 
-    where the sum is 0 for r = 0, and F are the states where a text may end.
+    where the sum is 0 for r = 0, and F are the states where a text may end. As in a mask, h is 0
+    after a token after which no text of the language goes on, or which spells nothing.
 
     Parameters
     ----------
