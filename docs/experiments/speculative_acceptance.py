@@ -38,9 +38,11 @@ are ``prompt`` tokens of the sixth novel, Persuasion, after ``<|endoftext|>``. R
                                 speedup has no best length at cost 0
     exact           two tokens written again and again with one drafted token (``draws`` times), all
                     laws cut to the ``support`` tokens most probable at the first place: observed
-                    counts and expected ones, by first and second token; chi_squared, of
-                    ``support``² - 1 degrees of freedom; worst, the largest difference over all
-                    tokens of all texts between p and min(p, q) + (1 - alpha) residual
+                    counts and expected ones, by first and second token; chi_squared, whose mean
+                    over draws from the expected law is ``support``² - 1 (some pairs are too rare
+                    for the limiting law of that many degrees of freedom); worst, the largest
+                    difference over all tokens of all texts between p and
+                    min(p, q) + (1 - alpha) residual
     machine         cores; seconds of one run of p on one token, of p on gamma + 1 tokens, of the
                     n-gram, of the exit; for the two drafts the speedup that the formula predicts
                     from these times, and the one with checking at its measured time
