@@ -262,6 +262,13 @@ def test_escape_length_is_that_of_an_absorbing_chain(leave: list[float]) -> None
     assert escape_length(leave) == pytest.approx(steps[0])
 
 
+@pytest.mark.equation("eq-escape-length")
+def test_a_way_out_is_found_however_rare() -> None:
+    for rare in (1e-9, 1e-13, 1e-17, 1e-200):
+        assert escape_length([rare]) == pytest.approx(1 / rare, rel=1e-12)
+        assert escape_length([0.0, rare, 3 * rare]) == pytest.approx(3 / (4 * rare), rel=1e-8)
+
+
 def test_there_is_no_way_out_of_a_greedy_loop() -> None:
     assert escape_length([0.0, 0.0, 0.0]) == math.inf
     assert escape_length([1.0, 0.0]) == 1

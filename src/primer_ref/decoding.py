@@ -503,13 +503,14 @@ def escape_length(leave: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If an entry is not in [0, 1].
+        If the loop has no place, or an entry is not in [0, 1].
 
     Notes
     -----
     Implements :eq:`eq-escape-length`.
 
-    A model that sees finitely many tokens and decodes greedily leaves no loop: every e_i is 0.
+    A model that sees finitely many tokens and decodes greedily leaves no loop that fills them:
+    every e_i is 0.
 
     Examples
     --------
@@ -518,6 +519,8 @@ def escape_length(leave: ArrayLike) -> float:
     (2.0, 4.0, inf)
     """
     stay = surviving_mass(leave)
-    if stay[-1] == 1:
-        return math.inf
-    return float((1 + np.sum(stay[:-1])) / (1 - stay[-1]))
+    if stay.size == 0:
+        raise ValueError("a loop must have at least one place; got none")
+    with np.errstate(divide="ignore"):  # a place that always lets out
+        left = -np.expm1(np.sum(np.log1p(-as_floats(leave))))  # 1 − stay[-1] would lose small ones
+    return float((1 + np.sum(stay[:-1])) / left) if left > 0 else math.inf

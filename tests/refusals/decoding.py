@@ -45,4 +45,5 @@ ROWS = [
     (sample, {"p": [0.5, 0.4], "rng": RNG}, "p must sum to 1"),
     (gumbel_max, {"logits": [-np.inf, -np.inf], "rng": RNG}, "finite largest score"),
     (escape_length, {"leave": [0.5, 1.5]}, r"in \[0, 1\]; got 1.5"),
+    (escape_length, {"leave": []}, "at least one place; got none"),
 ]
