@@ -114,6 +114,22 @@ def test_errors_are_observations_from_which_an_agent_recovers() -> None:
     assert transcript.answer == seen[3] == "noon"
 
 
+def test_what_a_tool_returns_can_be_encoded_whatever_the_language_allows() -> None:
+    def echo(text: str) -> str:
+        return text
+
+    def refuse(text: str) -> str:
+        raise ValueError(text)
+
+    tools = [as_tool(echo), as_tool(refuse)]
+    turns = [rf'{{"{name}": {{"text": "a\ud800\u00e9"}}}}' for name in ("echo", "refuse")]
+    language = compile_pattern(action_pattern(tools))
+    assert all(language.accepts(turn.encode()) for turn in turns)
+    transcript = run_agent(scripted(*turns, '{"answer": ""}'), tools, "", budget=3)
+    seen = [step.observation for step in transcript.steps]
+    assert seen == ["a?é", "error: a?é"]
+
+
 def test_a_budget_ends_the_work_without_an_answer() -> None:
     policy = scripted('{"now": {}}', '{"now": {}}', '{"answer": "late"}')
     for budget, answer in ((2, None), (3, "late")):

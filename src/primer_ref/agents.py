@@ -303,7 +303,8 @@ def run_agent(policy: Policy, tools: Sequence[Tool], task: str, *, budget: int) 
     -------
     Transcript
         What happened. A turn that cannot be read and a tool's ValueError are observations, from
-        which the policy may recover; both cost a turn.
+        which the policy may recover; both cost a turn. In observations a question mark stands for
+        what is no text, as half of a surrogate pair, which JSON can name and UTF-8 cannot write.
 
     Raises
     ------
@@ -333,7 +334,7 @@ def run_agent(policy: Policy, tools: Sequence[Tool], task: str, *, budget: int) 
             observation = str(action.tool.function(**action.arguments))
         except ValueError as error:
             observation = f"error: {error}"
-        steps.append(Step(text, observation))
+        steps.append(Step(text, observation.encode(errors="replace").decode()))
     return Transcript(task, tuple(steps), None)
 
 
