@@ -3,8 +3,8 @@
 *Passages* are from novels by Jane Austen, each after ``<|endoftext|>``; the model's laws of the
 tokens numbered ``first`` to ``length - 1`` of each are mapped, counted from 0. *Continuations* are
 written by the model after openings, each after ``<|endoftext|>`` too; they end at a mark or after
-``limit`` tokens. Intervals (``value``, ``low``, ``high``) are of a mean over passages or openings, for
-95 % by the central limit theorem; of so few they cover less. Result::
+``limit`` tokens. Intervals (``value``, ``low``, ``high``) are of a mean over passages or openings,
+for 95 % by the central limit theorem; over so few they cover less. Result::
 
     start, length, first, n_passages, positions (of all passages together)
     plain           the model's own laws: entropy (interval, nats) and kept_next (interval), the

@@ -347,7 +347,7 @@ def chrf(
     max_order : int
         The longest n-grams.
     beta : float
-        How many times as much recall counts as precision.
+        Recall has β² times the weight of precision in their harmonic mean.
 
     Returns
     -------

@@ -26,7 +26,7 @@ def success_probability(p: float, *, steps: int) -> float:
     Returns
     -------
     float
-        The probability; about :math:`e^{-n(1-p)}` for p near 1.
+        The probability; at most :math:`e^{-n(1-p)}`, and near it if :math:`n(1-p)^2` is small.
 
     Raises
     ------

@@ -147,7 +147,8 @@ def expected_utilities(
     r"""Mean utility of each candidate if any of them, equally likely, is the truth.
 
     Candidate i gets :math:`\frac1n \sum_j u(c_i, c_j)`, which estimates :math:`\E_y[u(c_i, y)]`
-    without bias from samples y — save for the term j = i, which favors nobody.
+    without bias from samples y, save for the term j = i. That term favors nobody if every candidate
+    is worth the same to itself, as with equality, distances and chrF; otherwise those worth more.
 
     Parameters
     ----------
