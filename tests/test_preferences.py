@@ -134,6 +134,30 @@ def test_a_lopsided_chain_is_fitted_from_zero() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("n", "won", "lost"), [(2, 1e12, 1.0), (2, 1e9, 1e-6), (2, 1.0, 1e-300), (60, 1e12, 1.0)]
+)
+def test_hardly_any_losses_are_fitted_to_all_digits(n: int, won: float, lost: float) -> None:
+    wins = np.zeros((n, n))
+    above, below = np.arange(n - 1), np.arange(1, n)
+    wins[above, below], wins[below, above] = won, lost
+    found = fit_bradley_terry(wins).strengths
+    np.testing.assert_allclose(-np.diff(found), math.log(won) - math.log(lost), rtol=1e-12)
+    assert abs(found.sum()) < 1e-9
+
+
+def test_a_ring_of_rare_losses_is_fitted_to_all_digits() -> None:
+    # Surprise is the same along all three arrows: 1e15 e^(−gap) = 1e-3, at both gaps.
+    wins = np.array([[0, 1e15, 0], [0, 0, 1e15], [1e-3, 0, 0]])
+    a, b, c = fit_bradley_terry(wins).strengths
+    np.testing.assert_allclose([a - b, b - c], math.log(1e18), rtol=1e-12)
+
+
+def test_a_fit_that_does_not_settle_is_refused() -> None:
+    with pytest.raises(ArithmeticError, match="the strengths must settle"):
+        fit_bradley_terry([[0, 1e20, 1], [1e20, 0, 0], [5, 0, 0]])
+
+
 @pytest.mark.equation("eq-bradley-terry-information")
 def test_information_is_minus_the_hessian_of_the_log_likelihood() -> None:
     wins, r = table(3, 5), np.random.default_rng(3).normal(size=5)

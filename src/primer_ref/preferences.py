@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.floating[Any]]
-_MOST_STEPS = 1000
 
 
 def bradley_terry(first: ArrayLike, second: ArrayLike) -> Floats:
@@ -259,12 +258,15 @@ def fit_bradley_terry(wins: ArrayLike) -> BradleyTerryFit:
     ValueError
         If the table is not square, finite, nonnegative and 0 on the diagonal, or if no chain of
         wins leads from some item to another: then the likelihood has no maximum, or more than one.
+    ArithmeticError
+        If the strengths do not settle, as where some items were compared more than about
+        :math:`10^{16}` times as often as others.
 
     Notes
     -----
     At t steps of reach d the second derivative has grown by at most a factor :math:`e^{dt}`, so the
-    slope stays negative up to :math:`t = \log(1 + d)/d \ge 1/(1 + d/2)`: the likelihood grows at
-    every step, from anywhere, and near the maximum the steps are Newton's own.
+    slope of the log-likelihood stays positive up to :math:`t = \log(1 + d)/d \ge 1/(1 + d/2)`: it
+    grows at every step, from anywhere, and near the maximum the steps are Newton's own.
 
     The maximum exists and is unique exactly when every item can be reached from every other along
     wins.
@@ -284,9 +286,13 @@ def fit_bradley_terry(wins: ArrayLike) -> BradleyTerryFit:
     """
     wins = _check_wins(wins)
     games, strengths = wins + wins.T, np.zeros(len(wins))
-    for _ in range(_MOST_STEPS):
-        expected = games * bradley_terry(strengths[:, None], strengths)
-        gradient = np.sum(wins - expected, axis=1)
+    # At the maximum, items above a gap lose l of their n games with those below, and the gap is at
+    # most log(n/l). A nat of all the gaps takes less than two steps.
+    gap = math.log(2 * len(wins) ** 2) + np.log(np.max(wins)) - np.log(np.min(wins[wins > 0]))
+    for _ in range(100 + math.ceil(2 * (len(wins) - 1) * gap)):
+        p = bradley_terry(strengths[:, None], strengths)
+        # Surprising wins less surprising losses: wins less expected wins, without cancellation.
+        gradient = np.sum(wins * p.T - wins.T * p, axis=1)
         # The gradient sums to 0; with a constant added to the singular matrix, so does the step.
         information = bradley_terry_information(strengths, games)
         step = np.linalg.solve(information + np.mean(np.diag(information)), gradient)
@@ -294,6 +300,8 @@ def fit_bradley_terry(wins: ArrayLike) -> BradleyTerryFit:
         strengths = strengths + step / (1 + reach / 2)
         if reach < 1e-8:  # the error is of the order of its square
             break
+    else:
+        raise ArithmeticError(f"the strengths must settle; the last step still had reach {reach}")
     return BradleyTerryFit(strengths, np.linalg.pinv(information))
 
 
