@@ -98,6 +98,7 @@ def test_limits_of_the_price() -> None:
     np.testing.assert_allclose(ruled_out, [0, 0.4, 0.6])
     assert regularized_objective([1.0, 0.0], [0.0, 1.0], [1.0, 0.0], beta=1) == -np.inf
     assert regularized_objective([0.0, 1.0], [0.0, 1.0], [1.0, 0.5], beta=1) == 0.5
+    assert regularized_objective([1.0, 0.0], [0.0, 1.0], [1.0, 0.0], beta=0) == 1
 
 
 def test_prompts_are_treated_one_by_one() -> None:
@@ -163,6 +164,14 @@ def test_best_of_n_agrees_with_enumeration_also_with_ties(n: int) -> None:
     np.testing.assert_allclose(best_of_n_policy([0.0, 0.5, 0.5], [2.0, 1.0, 0.0], n)[0], 0)
 
 
+@pytest.mark.equation("eq-best-of-n")
+@pytest.mark.parametrize("p", [1e-6, 1e-12, 1e-17, 1e-30])
+def test_a_rare_best_answer_is_found_as_often_as_it_is_drawn(p: float) -> None:
+    for n in (1, 2, 100):
+        found = best_of_n_policy([1 - p, p], [0.0, 1.0], n)[1]
+        np.testing.assert_allclose(found, -math.expm1(n * math.log1p(-p)), rtol=1e-12)
+
+
 def test_published_divergences_of_best_of_n() -> None:
     # ch10-bon-kl
     ours = [best_of_n_kl_bound(n) for n in (2, 4, 16, 64, 1000)]
@@ -205,4 +214,6 @@ def test_two_outcomes_show_that_the_bound_is_no_equality() -> None:
         policy = best_of_n_policy([1 - p, p], [0.0, 1.0], n)
         np.testing.assert_allclose(policy, [lost, 1 - lost])
         assert kl_divergence(policy, [1 - p, p]) <= -math.log(p) + 1e-12
+    limit = kl_divergence(best_of_n_policy([1 - p, p], [0.0, 1.0], 200), [1 - p, p])
+    np.testing.assert_allclose(limit, -math.log(p), rtol=1e-12)
     assert best_of_n_kl_bound(100) > 3 * -math.log(p)

@@ -155,7 +155,7 @@ def regularized_objective(
     Returns
     -------
     ndarray, shape (...)
-        In units of reward; −∞ if the policy gives what the reference rules out.
+        In units of reward; for β > 0, −∞ if the policy gives what the reference rules out.
 
     Raises
     ------
@@ -178,7 +178,8 @@ def regularized_objective(
     given = policy > 0
     with np.errstate(divide="ignore"):
         log_ratio = np.log(np.where(given, policy, 1)) - np.log(np.where(given, reference, 1))
-    value: Floats = np.sum(policy * (rewards - beta * log_ratio), axis=-1)
+    priced = rewards - beta * log_ratio if beta > 0 else rewards  # 0 · ∞ would be NaN
+    value: Floats = np.sum(policy * priced, axis=-1)
     return value
 
 
@@ -269,7 +270,10 @@ def best_of_n_policy(reference: ArrayLike, rewards: ArrayLike, n: int) -> Floats
     _, level = np.unique(rewards, return_inverse=True)
     mass = np.bincount(level, weights=reference)
     upto = np.cumsum(mass)
-    won = upto**n - np.append(0, upto[:-1]) ** n
+    # b^n − (b − m)^n of a level of mass m, without the cancellation.
+    with np.errstate(divide="ignore"):
+        kept = n * np.log1p(-np.minimum(mass / np.where(upto > 0, upto, 1), 1))
+    won = -(upto**n) * np.expm1(kept)
     # At a level without mass the limit is n F^(n − 1); the reference is 0 there, so any will do.
     lift: Floats = won / np.where(mass > 0, mass, 1)
     return reference * lift[level]
