@@ -40,6 +40,13 @@ def test_the_mean_of_the_scores_is_the_gradient_of_the_mean_reward(seed: int, b:
     np.testing.assert_allclose(policy_gradient(logits, rewards, baseline=b), direct, atol=1e-12)
 
 
+@pytest.mark.equation("eq-score-mean")
+@given(seeds)
+def test_scores_have_mean_zero(seed: int) -> None:
+    logits, _ = bandit(seed)
+    np.testing.assert_allclose(softmax(logits) @ scores(logits), 0, atol=1e-14)
+
+
 @pytest.mark.equation("eq-policy-gradient-variance")
 def test_the_variance_is_that_of_one_sample_with_its_baseline() -> None:
     logits, rewards = bandit(1)
@@ -63,6 +70,19 @@ def test_the_optimal_baseline_is_the_bottom_of_the_parabola(seed: int) -> None:
     assert at[1] < at[0]
     mean = float(softmax(logits) @ rewards)
     assert at[1] <= policy_gradient_variance(logits, rewards, baseline=mean) + 1e-12
+
+
+@pytest.mark.equation("eq-optimal-baseline")
+@given(st.floats(0, 300))
+def test_of_two_actions_the_rarer_one_decides(gap: float) -> None:
+    # b = (1 − p) r₁ + p r₂, with the weights exchanged.
+    np.testing.assert_allclose(optimal_baseline([gap, 0], [1, 0]), np.exp(-np.logaddexp(0, gap)))
+
+
+def test_a_policy_that_gives_one_action_alone_has_no_noise_to_lower() -> None:
+    assert optimal_baseline([1000.0, 0.0], [1.0, 0.0]) == 1
+    assert optimal_baseline([0.0], [3.0]) == 3
+    assert policy_gradient_variance([1000.0, 0.0], [1.0, 0.0], baseline=7.0) == 0
 
 
 def test_a_sampled_gradient_is_unbiased_with_any_baseline() -> None:

@@ -124,7 +124,11 @@ def policy_gradient_variance(
 
 def _score_sizes(p: Floats) -> Floats:
     """Squared length of e_a − p for every action."""
-    return 1 - 2 * p + np.sum(p * p)
+    sizes: Floats = 1 - 2 * p + np.sum(p * p)
+    top = np.argmax(p)
+    others = np.delete(p, top)
+    sizes[top] = np.sum(others) ** 2 + np.sum(others * others)  # the one that may cancel
+    return sizes
 
 
 def optimal_baseline(logits: ArrayLike, rewards: ArrayLike) -> float:
@@ -140,7 +144,8 @@ def optimal_baseline(logits: ArrayLike, rewards: ArrayLike) -> float:
     Returns
     -------
     float
-        Rare actions have long scores: it lies nearer to their rewards than the mean reward does.
+        Rare actions have long scores: of two, the rarer one's reward has the larger weight. The
+        mean reward if the policy gives one action alone: any baseline is as good then.
 
     Raises
     ------
@@ -149,7 +154,7 @@ def optimal_baseline(logits: ArrayLike, rewards: ArrayLike) -> float:
 
     Notes
     -----
-    The variance is a parabola in b; this is its vertex.
+    The variance is a parabola in b, unless all scores that occur are 0; this is its vertex.
 
     Implements :eq:`eq-optimal-baseline`.
 
@@ -161,6 +166,8 @@ def optimal_baseline(logits: ArrayLike, rewards: ArrayLike) -> float:
     """
     p, rewards = _actions(logits, rewards)
     weights = p * _score_sizes(p)
+    if not np.any(weights > 0):
+        weights = p
     return float(np.sum(weights * rewards) / np.sum(weights))
 
 
