@@ -67,6 +67,35 @@ def test_where_the_policies_agree_the_gradient_is_the_policy_gradient() -> None:
     assert ppo_loss(old, old, advantage) == pytest.approx(0, abs=1e-15)
 
 
+def test_ratios_of_tokens_keep_the_gradient_where_the_policies_agree_and_not_the_mean() -> None:
+    # All answers of two tokens; the logits are of the first, and of the second after 0 and after 1.
+    rng = np.random.default_rng(4)
+    table, rewards = rng.normal(size=(3, 2)), rng.normal(size=(2, 2))
+    answers = list(itertools.product(range(2), repeat=2))
+
+    def tokens(z: Any, a: int, b: int) -> Any:
+        return log_softmax(z)[[0, 1 + a], [a, b]]
+
+    old = {y: tokens(table, *y) for y in answers}
+    weight = {y: np.exp(np.sum(old[y])) for y in answers}
+    mean = sum(weight[y] * rewards[y] for y in answers)
+
+    def surrogate(z: Any) -> Any:
+        return sum(
+            weight[y]
+            * np.sum(ppo_surrogate(np.exp(tokens(z, *y) - old[y]), [rewards[y] - mean] * 2))
+            for y in answers
+        )
+
+    def value(z: Any) -> Any:
+        return sum(np.exp(np.sum(tokens(z, *y))) * (rewards[y] - mean) for y in answers)
+
+    slope = grad(value)(table)
+    np.testing.assert_allclose(grad(surrogate)(table), slope, atol=1e-14)
+    # Were the mean of the surrogate E_π of both tokens' advantages, it would grow twice as fast.
+    assert np.max(np.abs(slope)) > 0.1
+
+
 def test_the_loss_agrees_with_finite_differences_away_from_the_corners() -> None:
     rng = np.random.default_rng(1)
     old = log_softmax(rng.normal(size=(6, 4)))[:, 0]
@@ -89,6 +118,24 @@ def test_advantages_are_standardized_or_all_zero(rows: list[list[int]]) -> None:
             np.testing.assert_allclose(found, stats.zscore(row), atol=1e-12)
     left_out = [[r - (sum(row) - r) / 3 for r in row] for row in rows]
     np.testing.assert_allclose(rloo_advantages(rows), left_out, atol=1e-12)
+
+
+@pytest.mark.equation("eq-grpo-advantages")
+def test_rewards_that_differ_by_rounding_are_alike() -> None:
+    np.testing.assert_array_equal(grpo_advantages([0.1 + 0.2, 0.3, 0.3]), 0)
+    single = np.float32(0.1)
+    np.testing.assert_array_equal(grpo_advantages([single, np.nextafter(single, 1)]), 0)
+    np.testing.assert_array_equal(grpo_advantages([0.0, 0.0, 0.0]), 0)
+
+
+@pytest.mark.equation("eq-grpo-advantages")
+@pytest.mark.parametrize(
+    ("level", "unit"), [(0.0, 1e-300), (0.0, 1.0), (0.0, 1e300), (1.0, 1e-14), (1.0, 1e300)]
+)
+def test_advantages_have_no_unit(level: float, unit: float) -> None:
+    ours = grpo_advantages(level + unit * np.array([0.0, 1.0, 1.0, 3.0]))
+    np.testing.assert_allclose([np.mean(ours), np.mean(ours**2)], [0, 1], atol=1e-12)
+    np.testing.assert_allclose(ours, stats.zscore([0, 1, 1, 3]), atol=0.02)
 
 
 def expected_gradient(logits: F, rewards: F, n: int, advantages: Callable[[Any], Any]) -> F:

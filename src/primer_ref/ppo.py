@@ -198,7 +198,7 @@ def grpo_advantages(rewards: ArrayLike) -> Floats:
     -------
     ndarray, shape (..., G)
         Advantages of mean 0 and mean square 1 in each group; all 0 in a group whose rewards are
-        alike.
+        alike to rounding.
 
     Raises
     ------
@@ -208,13 +208,14 @@ def grpo_advantages(rewards: ArrayLike) -> Floats:
     Notes
     -----
     The standard deviation has the divisor G. Programs that take G − 1, and add a small number to
-    it, get slightly smaller advantages.
+    it, get smaller ones, by a factor a little below :math:`\sqrt{(G - 1)/G}`.
 
     Two biases come with the form. The mean holds the answer's own reward, which shrinks the
     expected gradient by (G − 1)/G for every prompt alike. Division by sd(r) does not: where answers
     are right with probability p, it multiplies the gradient by about :math:`1/\sqrt{p(1 - p)}` in
-    large groups, so that prompts which are nearly always or nearly never solved weigh most. (With 2
-    or 3 answers in a group the factor is the same for all p.)
+    large groups, so that prompts which are nearly always or nearly never solved get more than their
+    share of the gradient of p, which is small there. (With 2 or 3 answers in a group the factor is
+    the same for all p.)
 
     Implements :eq:`eq-grpo-advantages`.
 
@@ -232,8 +233,11 @@ def grpo_advantages(rewards: ArrayLike) -> Floats:
      [ 0.     0.     0.     0.   ]]
     """
     rewards = _groups(rewards)
-    centered = rewards - np.mean(rewards, axis=-1, keepdims=True)
-    alike = np.max(rewards, axis=-1, keepdims=True) == np.min(rewards, axis=-1, keepdims=True)
+    size = np.max(np.abs(rewards), axis=-1, keepdims=True)
+    scaled = rewards / np.where(size > 0, size, 1)  # squares neither overflow nor vanish
+    alike = np.ptp(scaled, axis=-1, keepdims=True) <= 8 * np.finfo(scaled.dtype).eps
+    centered = scaled - np.mean(scaled, axis=-1, keepdims=True)
+    centered = centered - np.mean(centered, axis=-1, keepdims=True)  # what rounding left
     deviation = np.sqrt(np.mean(centered**2, axis=-1, keepdims=True))
     return np.where(alike, 0, centered / np.where(alike, 1, deviation))
 
