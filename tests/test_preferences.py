@@ -155,7 +155,7 @@ def test_a_ring_of_rare_losses_is_fitted_to_all_digits() -> None:
 
 def test_a_fit_that_does_not_settle_is_refused() -> None:
     with pytest.raises(ArithmeticError, match="the strengths must settle"):
-        fit_bradley_terry([[0, 1e20, 1], [1e20, 0, 0], [5, 0, 0]])
+        fit_bradley_terry([[0.0, 1e20, 1.0], [1e20, 0.0, 0.0], [5.0, 0.0, 0.0]])
 
 
 @pytest.mark.equation("eq-bradley-terry-information")

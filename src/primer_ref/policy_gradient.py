@@ -165,7 +165,7 @@ def optimal_baseline(logits: ArrayLike, rewards: ArrayLike) -> float:
     0.1192
     """
     p, rewards = _actions(logits, rewards)
-    weights = p * _score_sizes(p)
+    weights: Floats = p * _score_sizes(p)
     if not np.any(weights > 0):
         weights = p
     return float(np.sum(weights * rewards) / np.sum(weights))
