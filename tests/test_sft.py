@@ -81,6 +81,26 @@ def test_a_token_of_a_short_answer_weighs_more_by_sequence() -> None:
         np.testing.assert_allclose(ratio, 8 / (3 * length))
 
 
+def test_averages_by_answer_imitate_where_the_prompt_fixes_the_length() -> None:
+    # Prompt 0 has answers of 1 token, prompt 3 of 2; each begins with 1 three times as often as 2.
+    tokens = np.array([[0, 1, 0]] * 3 + [[0, 2, 0]] + [[3, 1, 1]] * 3 + [[3, 2, 1]])
+    answer = np.array([[False, True, False]] * 4 + [[False, True, True]] * 4)
+
+    def logits(z: F) -> F:  # after the first token of an answer comes 1
+        certain = np.where(np.arange(4) == 1, 0.0, -40.0)
+        first = [np.array([-40.0, score, 0.0, -40.0]) for score in z]
+        return np.stack(
+            [np.stack([first[0], certain, certain])] * 4
+            + [np.stack([first[1], certain, certain])] * 4
+        )
+
+    for loss in (sft_loss, sft_loss_by_sequence):
+        found = minimize(lambda z, loss=loss: float(loss(logits(z), tokens, answer)), [0.3, 0.3])
+        np.testing.assert_allclose(np.exp(found.x), 3, rtol=1e-4)
+    at = logits(np.zeros(2)), tokens, answer
+    assert sft_loss(*at) < 0.9 * sft_loss_by_sequence(*at)  # though the two differ
+
+
 def test_averages_by_answer_imitate_short_answers_too_often() -> None:
     # Answers of 1 and of 2 tokens, equally frequent, which differ in the first token.
     tokens = np.array([[0, 1, 0], [0, 2, 1]])

@@ -108,10 +108,10 @@ def sft_loss_by_sequence(logits: ArrayLike, tokens: ArrayLike, answer: ArrayLike
 
     Notes
     -----
-    Equal to `sft_loss` when all answers are equally long. Otherwise the two have different optima
-    even where every policy is available: this one imitates answers that end sooner too often.
-    Averaging over the rows of each of several machines or steps, and then averaging these means,
-    is neither of the two.
+    Equal to `sft_loss` when all answers are equally long. Where answers to one prompt differ in
+    length the two have different optima, even where every policy is available: this one imitates
+    answers that end sooner too often. Averaging over the tokens of each of several machines or
+    steps, and then averaging these means, is in general neither of the two.
 
     Implements :eq:`eq-sft-by-sequence`.
 
