@@ -73,16 +73,18 @@ def test_k1_and_k3_are_unbiased_and_k3_is_never_negative(seed: int) -> None:
     np.testing.assert_allclose(kl_k1(log_policy, log_policy), 0)
 
 
-def test_the_bias_of_k2_is_of_third_order() -> None:
+def test_the_bias_of_k2_and_the_difference_of_the_divergences_are_of_third_order() -> None:
     logits, direction = np.zeros(5), np.array([1.0, -0.5, 0.2, 2.0, 0.1])
-    biases = []
+    biases, differences = [], []
     for h in (0.1, 0.05, 0.025):
         log_policy, log_reference = log_softmax(logits), log_softmax(logits + h * direction)
         policy = np.exp(log_policy)
         biases.append(
             policy @ (kl_k2(log_policy, log_reference) - kl_k1(log_policy, log_reference))
         )
+        differences.append((policy + np.exp(log_reference)) @ (log_reference - log_policy))
     np.testing.assert_allclose(np.divide(biases[:-1], biases[1:]), 8, rtol=0.15)
+    np.testing.assert_allclose(np.divide(differences[:-1], differences[1:]), 8, rtol=0.15)
 
 
 def test_small_log_ratios_are_not_lost_to_cancellation() -> None:
@@ -122,6 +124,33 @@ def test_the_two_divergences_have_different_gradients() -> None:
     k3 = mean_gradient(kl_k3, logits, np.log(reference))
     cosine = k2 @ k3 / (np.linalg.norm(k2) * np.linalg.norm(k3))
     assert 0 < cosine < 0.98
+
+
+def test_k3_token_by_token_has_the_gradient_of_neither_divergence_of_answers() -> None:
+    # Answers of two tokens; rows of logits: of the first, and of the second after 0 and after 1.
+    z = np.log([[0.8, 0.2], [0.5, 0.5], [0.9, 0.1]])
+    log_q = np.log([[0.3, 0.7], [0.2, 0.8], [0.6, 0.4]])
+    p, q = softmax(z), np.exp(log_q)
+    before = {"policy": np.append(1, p[0]), "reference": np.append(1, q[0])}  # of each prefix
+
+    def k3(logits: Any) -> Any:
+        each = np.sum(p * kl_k3(log_softmax(logits), log_q), axis=1)
+        return np.sum(before["policy"] * each)
+
+    def conditional(logits: Any, prefixes: str) -> Any:
+        forward = np.sum(q * (log_q - log_softmax(logits)), axis=1)
+        return np.sum(before[prefixes] * forward)
+
+    def reverse(logits: Any) -> Any:
+        now = np.sum(softmax(logits) * (log_softmax(logits) - log_q), axis=1)
+        return now[0] + np.sum(softmax(logits)[0] * now[1:])
+
+    ours = grad(k3)(z)
+    # Forward divergences of the next-token laws, but after the policy's prefixes.
+    np.testing.assert_allclose(ours, grad(lambda s: conditional(s, "policy"))(z), atol=1e-14)
+    whole = grad(lambda s: conditional(s, "reference"))(z)  # by the chain rule, of answers
+    for divergence in (whole, grad(reverse)(z)):
+        assert np.linalg.norm(ours - divergence) > 0.1 * np.linalg.norm(divergence)
 
 
 def test_k1_in_the_reward_gives_the_gradient_of_the_reverse_divergence() -> None:
