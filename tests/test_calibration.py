@@ -65,6 +65,7 @@ def test_both_scores_are_proper(seed: int) -> None:
 
 def test_what_was_ruled_out_and_came_scores_infinity() -> None:
     assert log_score([[1.0, 0.0]], [1]) == math.inf
+    assert str(log_score([[1.0, 0.0]], [0])) == "0.0"  # certain and right: not −0
 
 
 @pytest.mark.equation("eq-brier-parts")
@@ -115,6 +116,33 @@ def test_errors_recompute_published_examples() -> None:
     for bins, printed in ((binary, (0.29, 0.2918, 0.3167)), (many, (0.2, 0.2082, 0.2333))):
         found = [calibration_error(bins, order=order) for order in (1, 2, math.inf)]
         assert found == pytest.approx(printed, abs=6e-5)
+
+
+@pytest.mark.equation("eq-calibration-error")
+@given(seeds, st.floats(1, 1e6))
+def test_the_error_rises_with_the_order_to_the_largest_gap(seed: int, order: float) -> None:
+    """Means of powers: the largest gap times at least the root of its bin's share."""
+    rng = np.random.default_rng(seed)
+    bins = Bins(rng.integers(1, 9, size=4), rng.random(4), rng.random(4))
+    gaps = np.abs(bins.accuracy - bins.confidence)
+    share = bins.counts[np.argmax(gaps)] / bins.counts.sum()
+    found = calibration_error(bins, order=order)
+    assert share ** (1 / order) * gaps.max() <= found * (1 + 1e-9)
+    assert found <= calibration_error(bins, order=2 * order) * (1 + 1e-9)
+    assert found <= gaps.max() * (1 + 1e-9)
+    perfect = Bins(bins.counts, bins.confidence, bins.confidence)
+    assert calibration_error(perfect, order=order) == 0
+
+
+def test_ties_are_cut_in_the_order_given() -> None:
+    """One calibrated forecast of ½, of which five in ten come true."""
+    in_turn, sorted_by_outcome = np.tile([0, 1], 5), np.repeat([0, 1], 5)
+    half = np.full(10, 0.5)
+    errors = [
+        calibration_error(equal_mass_bins(half, y, n_bins=2)) for y in (in_turn, sorted_by_outcome)
+    ]
+    assert errors == pytest.approx([0.1, 0.5])
+    assert calibration_error(equal_width_bins(half, sorted_by_outcome, n_bins=2)) == 0
 
 
 @given(seeds, st.integers(1, 30), st.integers(1, 60))
@@ -215,6 +243,24 @@ def test_temperature_is_recovered_and_keeps_every_answer() -> None:
     y = np.argmax(z + rng.gumbel(size=z.shape), axis=1)
     assert fit_temperature(2.5 * z, y) == pytest.approx(2.5, rel=0.02)
     assert fit_temperature(0.4 * z, y) == pytest.approx(0.4, rel=0.02)
+
+
+@given(seeds, st.integers(2, 60), st.floats(0, 100))
+def test_scores_exactly_at_chance_have_no_temperature(seed: int, v: int, shift: float) -> None:
+    """Every outcome once at the same scores: what comes has the average, but for rounding."""
+    row = np.random.default_rng(seed).normal(size=v) + shift
+    with pytest.raises(ValueError, match="better than chance"):
+        fit_temperature(np.tile(row, (v, 1)), np.arange(v))
+    with pytest.raises(ValueError, match="better than chance"):
+        fit_temperature([[0.1, 0.2, 0.3]], [1])
+
+
+def test_a_little_better_than_chance_has_a_temperature() -> None:
+    """Of 2n + 1 cases n + 1 come: log(1 + 1/n) over the gap, also beside a large common score."""
+    y = np.arange(20_001) % 2
+    for gap, shift in ((1e-9, 0.0), (2.0, 1000.0)):
+        z = np.tile([gap, 0.0], (len(y), 1)) + shift
+        assert fit_temperature(z, y) == pytest.approx(gap / math.log1p(1e-4), rel=1e-6)
 
 
 @pytest.mark.equation("eq-conformal-threshold")

@@ -153,7 +153,7 @@ def log_score(p: ArrayLike, targets: ArrayLike) -> float:
     """
     p, targets = _forecasts(p, targets)
     with np.errstate(divide="ignore"):
-        return -float(np.mean(np.log(p[np.arange(len(p)), targets])))
+        return 0.0 - float(np.mean(np.log(p[np.arange(len(p)), targets])))  # 0, not −0
 
 
 def brier_score(p: ArrayLike, targets: ArrayLike) -> float:
@@ -309,7 +309,8 @@ def equal_mass_bins(confidence: ArrayLike, correct: ArrayLike, *, n_bins: int) -
     Returns
     -------
     Bins
-        The bins that hold something. Ties are cut in the order given.
+        The bins that hold something. Ties are cut in the order given, so where confidences repeat,
+        shuffle the cases first: an order that knows the outcomes shows gaps that are none.
 
     Raises
     ------
@@ -379,10 +380,12 @@ def calibration_error(bins: Bins, *, order: float = 1) -> float:
     if not order >= 1:
         raise ValueError(f"order must be at least 1; got {order}")
     gaps = np.abs(bins.accuracy - bins.confidence)
-    if order == math.inf:
-        return float(np.max(gaps))
+    largest = float(np.max(gaps))
+    if order == math.inf or largest == 0:
+        return largest
     weight = bins.counts / np.sum(bins.counts)
-    return math.pow(weight @ gaps**order, 1 / order)
+    # Over the largest gap: high powers of small gaps would all be rounded to 0.
+    return largest * math.pow(weight @ (gaps / largest) ** order, 1 / order)
 
 
 def expected_error_if_calibrated(bins: Bins) -> float:
@@ -516,6 +519,7 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     if z.ndim != 2 or not np.all(np.isfinite(z)):
         raise ValueError(f"logits must be finite, a row a case; got shape {z.shape}")
     y = _targets(len(z), z.shape[-1], targets)
+    rounding = 16 * np.finfo(np.float64).eps * np.max(np.abs(z))
     z = z - z[np.arange(len(z)), y][:, None]  # the outcome's score is 0
 
     def slope(beta: float) -> float:
@@ -523,7 +527,7 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
 
     if np.all(z <= 0):
         raise ValueError("a temperature needs a mistake: every outcome had the highest score")
-    if slope(0.0) >= 0:
+    if slope(0.0) >= -rounding:  # a rounded mean: chance may look a little better than chance
         raise ValueError("a temperature needs scores that do better than chance; these do not")
     high = 1.0
     while slope(high) < 0:
