@@ -60,6 +60,15 @@ def test_questions_needed_reach_the_power() -> None:
     assert questions_needed(-0.06, variance=1 / 9) == pytest.approx(n / 4)
 
 
+@pytest.mark.equation("eq-questions-needed")
+@given(st.floats(1e-6, 0.999), st.floats(1e-6, 0.999))
+def test_more_power_never_needs_fewer_questions(one: float, other: float) -> None:
+    less, more = sorted((one, other))
+    needed = [questions_needed(0.03, variance=1 / 9, power=power) for power in (less, more)]
+    assert needed[0] <= needed[1]
+    assert (needed[0] == 0) == (less <= 0.025) or less == pytest.approx(0.025)
+
+
 @pytest.mark.equation("eq-variance-of-answers")
 def test_repeated_answers_average_the_second_part_of_the_variance() -> None:
     p = np.random.default_rng(1).random(40_000)

@@ -150,6 +150,14 @@ def test_the_singleton_bound_on_a_calibrated_model_of_birthdays() -> None:
     assert bound == pytest.approx(expected)
 
 
+@pytest.mark.equation("eq-singleton-bound")
+def test_the_singleton_bound_says_nothing_about_few_examples() -> None:
+    """Even if each was seen once, and errors are many."""
+    for n in (1, 100, 7_800):
+        assert singleton_bound(np.ones(n, int), errors=10**9, miscalibration=0.0) < 0
+    assert singleton_bound(np.ones(10_000, int), errors=364, miscalibration=0.0) > 0
+
+
 @pytest.mark.equation("eq-answer-value")
 @pytest.mark.equation("eq-answer-confidence")
 @given(st.floats(0, 50), st.floats(0, 1))

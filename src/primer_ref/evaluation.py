@@ -135,7 +135,8 @@ def questions_needed(
     Returns
     -------
     float
-        Number of questions; round up.
+        Number of questions; round up. It is 0 if α/2 is at least the power: by chance alone the
+        test comes out on the right side that often, whatever the size.
 
     Raises
     ------
@@ -164,7 +165,7 @@ def questions_needed(
             "difference must not be 0, variance not negative, power in (0, 1); "
             f"got {difference}, {variance} and {power}"
         )
-    z = normal_quantile(level) + NormalDist().inv_cdf(power)
+    z = max(0.0, normal_quantile(level) + NormalDist().inv_cdf(power))
     return z**2 * variance / difference**2
 
 

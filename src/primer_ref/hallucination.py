@@ -246,8 +246,9 @@ def validity_bound(
     -----
     Implements :eq:`eq-validity-bound`.
 
-    It limits models that are nearly calibrated at that one threshold. A model that always abstains
-    or that repeats one true answer makes no error: its δ is large.
+    It limits models that are nearly calibrated at that one threshold. A model that makes no error,
+    because it always abstains or repeats one true answer, has a δ of at least the other terms
+    together.
 
     References
     ----------
@@ -276,7 +277,8 @@ def singleton_bound(counts: ArrayLike, *, errors: int, miscalibration: float) ->
     Parameters
     ----------
     counts : array_like of int, shape (V,)
-        How often each fact stands in the training data of N examples.
+        How often each prompt stands in the training data, in which no example abstains: N is
+        their sum.
     errors : int
         Smallest number of plausible errors at a prompt, at least 1.
     miscalibration : float
@@ -286,7 +288,7 @@ def singleton_bound(counts: ArrayLike, *, errors: int, miscalibration: float) ->
     -------
     float
         A lower bound that holds with probability at least 99 % over the facts and the training
-        data; it says nothing if negative, as it is for small N.
+        data; it says nothing if negative, as it always is for N up to 7,800.
 
     Raises
     ------
@@ -307,7 +309,7 @@ def singleton_bound(counts: ArrayLike, *, errors: int, miscalibration: float) ->
 
     Examples
     --------
-    A fifth of a million facts were seen once:
+    Of a million examples, a fifth are of facts that were seen once:
 
     >>> import numpy as np
     >>> from primer_ref.hallucination import singleton_bound

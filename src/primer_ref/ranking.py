@@ -140,7 +140,9 @@ def ndcg(ranking: Sequence[int], gains: Mapping[int, float], *, k: int) -> float
     -----
     Implements :eq:`eq-ndcg`.
 
-    The gain enters as it is; others put :math:`2^g - 1` in its place.
+    Järvelin and Kekäläinen divide by the logarithm of i itself, from rank 2 on; with i + 1 the
+    second rank is discounted too, as is usual today. The gain enters as it is; others put
+    :math:`2^g - 1` in its place.
 
     References
     ----------
