@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from primer_ref.accounting import causal_forward_flops
 from primer_ref.budget import Plan, budget
 from primer_ref.energy import Interval
 from primer_ref.parameters import MODELS
@@ -63,3 +64,39 @@ def test_a_batch_shares_the_weights_and_quarter_weights_are_read_in_a_quarter_of
     )
     assert small["seconds"][step] == pytest.approx(one["seconds"][step] / 4, rel=1e-3)
     assert small["sequences"]["that fit on a device"] > one["sequences"]["that fit on a device"]
+
+
+def test_reading_one_token_takes_no_longer_than_writing_one() -> None:
+    for bits in (4, 16, 32):
+        found: Any = budget(MODEL.config, MODEL.parameters, plan(prompt=1, bits=bits))["seconds"]
+        assert found["a prompt, at least"] <= found["a step of decoding, at least"]
+
+
+def test_a_prompt_is_read_in_every_layer_and_its_last_token_scored() -> None:
+    found: Any = budget(MODEL.config, MODEL.parameters, plan(prompt=3000))
+    scores = 2 * 4096 * 128_256
+    whole = causal_forward_flops(MODEL.config, MODEL.parameters, n_tokens=3000).total
+    assert found["FLOP"]["a prompt"] == whole - 2999 * scores
+    seconds = found["seconds"]["a prompt, at least"]
+    assert seconds == found["FLOP"]["a prompt"] / DEVICE.flops
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_caches_have_16_bits_whatever_the_weights_have(bits: int) -> None:
+    found: Any = budget(MODEL.config, MODEL.parameters, plan(prompt=2048, batch=64, bits=bits))
+    a_token = 2 * 2 * 32 * 8 * 128  # bytes: 2 LKD numbers of two
+    used = MODEL.parameters.total - MODEL.parameters.token_embedding
+    step = found["seconds"]["a step of decoding, at least"]
+    moved = used * bits / 8 + 64 * 2049 * a_token
+    assert step == pytest.approx(moved / DEVICE.bandwidth, rel=1e-12)
+    fit = found["sequences"]["that fit on a device"]
+    left = DEVICE.memory - found["bytes"]["weights"]
+    assert fit * 2048 * a_token <= left < (fit + 1) * 2048 * a_token
+    large = MODELS["llama3-70b"]
+    found = budget(large.config, large.parameters, plan(bits=2 * bits))  # 70 GB and more
+    assert (found["sequences"]["that fit on a device"] > 0) == (bits == 4)
+
+
+def test_a_batch_has_a_sequence() -> None:
+    with pytest.raises(ValueError, match="batch must be positive; got 0"):
+        budget(MODEL.config, MODEL.parameters, plan(batch=0))

@@ -116,7 +116,8 @@ def test_littles_law_in_a_simulated_queue() -> None:
 @pytest.mark.equation("eq-request-seconds")
 def test_a_request_is_its_prompt_and_its_steps() -> None:
     first, rest = request_seconds(*MODEL, H100, n_prompt=50, n_new=4, batch=3)
-    read = causal_forward_flops(*MODEL, n_tokens=50).total
+    # Of the 50 tokens only the last gets scores, of V entries with C multiplications each.
+    read = causal_forward_flops(*MODEL, n_tokens=50).total - 49 * 2 * 4096 * 128_256
     assert first == max(read / H100.flops, forward_bytes(*MODEL, n_tokens=50) / H100.bandwidth)
     # Three steps of three sequences, which wait for memory: weights and the caches so far.
     weights = 2 * (LLAMA.parameters.total - LLAMA.parameters.token_embedding)
@@ -125,7 +126,14 @@ def test_a_request_is_its_prompt_and_its_steps() -> None:
     assert request_seconds(*MODEL, H100, n_prompt=50, n_new=1) == (first, 0.0)
 
 
+@pytest.mark.equation("eq-request-seconds")
+def test_a_long_prompt_waits_for_operations_and_scores_only_its_last_token() -> None:
+    first, _ = request_seconds(*MODEL, H100, n_prompt=3000, n_new=1)
+    read = causal_forward_flops(*MODEL, n_tokens=3000).total - 2999 * 2 * 4096 * 128_256
+    assert first == read / H100.flops
+
+
 @pytest.mark.equation("eq-token-price")
 def test_prices() -> None:
-    # A dollar buys 3600 r / d tokens at d dollars an hour and r tokens a second.
+    # A dollar buys 3600 v / d tokens at d dollars an hour and v tokens a second.
     assert cost_per_million_tokens(2.5, 400) * 3600 * 400 / 2.5 == pytest.approx(1e6)

@@ -16,7 +16,7 @@ from primer_ref.autodiff import value_and_grad
 from primer_ref.config import Config
 from primer_ref.intervals import normal_quantile
 from primer_ref.losses import cross_entropy_loss
-from primer_ref.memory import kv_cache_bytes
+from primer_ref.memory import forward_bytes, kv_cache_bytes
 from primer_ref.optim import adamw
 from primer_ref.parameters import MODELS
 from primer_ref.roofline import DEVICES
@@ -66,15 +66,16 @@ def _serve(rate: float, work: tuple[float, float, float], seconds: float) -> flo
     while now < seconds:
         if not ends and coming > now:
             now = coming
-        before = now
+        begin, n_before = now, len(ends)
         while coming <= now:
             waiting, coming = waiting + 1, coming + rng.exponential(1 / rate)
         for _ in range(waiting):
             now += read
             heapq.heappush(ends, step + int(rng.geometric(1 / ANSWER)))
         waiting = 0
-        now += weights + cache * len(ends)
-        area += len(ends) * (now - before)
+        writing = weights + cache * len(ends)
+        area += n_before * (now - begin) + len(ends) * writing
+        now += writing
         step += 1
         while ends and ends[0] <= step:
             heapq.heappop(ends)
@@ -86,9 +87,10 @@ def load() -> Figure:
     fig, axes = style.figure(height=3.4, columns=2)
     left, right = axes[0]
     sizes = (LLAMA.config, LLAMA.parameters)
-    cache = kv_cache_bytes(LLAMA.config, n_tokens=PROMPT + ANSWER // 2) / H100.bandwidth
-    read, alone = request_seconds(*sizes, H100, n_prompt=PROMPT, n_new=2)
-    weights = alone - cache
+    read, _ = request_seconds(*sizes, H100, n_prompt=PROMPT, n_new=1)
+    one = kv_cache_bytes(LLAMA.config, n_tokens=1)
+    cache = (PROMPT + ANSWER // 2) * one / H100.bandwidth
+    weights = (forward_bytes(*sizes, n_tokens=1) - one) / H100.bandwidth
     most = 1 / (read + ANSWER * cache)
     rate = np.linspace(0.1, 0.93 * most, 200)
     left.plot(rate, rate * ANSWER * weights / (1 - rate / most), label="balance")

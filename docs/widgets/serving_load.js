@@ -2,10 +2,10 @@
 // for the weights and c for each of B caches.
 
 function compute({ rate, prompt, answer, model, numbers }, { models, bytes, device }) {
-  const { stored, moved, cache: kappa, token, pair } = models[model];
+  const { stored, moved, cache: kappa, token, pair, head } = models[model];
   const b = bytes[numbers];
   const { flops, bandwidth, memory } = device;
-  const operations = token * prompt + (pair * prompt * (prompt + 1)) / 2;
+  const operations = token * prompt + (pair * prompt * (prompt + 1)) / 2 + head;
   const read = Math.max(operations / flops, (b * (moved + kappa * prompt)) / bandwidth);
   const weights = (b * moved) / bandwidth;
   const cache = (b * kappa * (prompt + answer / 2)) / bandwidth;

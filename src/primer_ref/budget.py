@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from primer_ref.accounting import causal_forward_flops, training_flops
+from primer_ref.checks import check_positive
 from primer_ref.config import Config
 from primer_ref.energy import Interval, energy_kwh, location_based_carbon
 from primer_ref.memory import kv_cache_bytes, weight_bytes
 from primer_ref.parameters import ParameterCount
 from primer_ref.roofline import Device, roofline_seconds, training_seconds
-from primer_ref.serving import cost_per_million_tokens, decode_seconds, largest_batch
+from primer_ref.serving import cost_per_million_tokens
 from primer_ref.zero import zero_bytes
 
 __all__ = ["Plan", "budget"]
@@ -80,8 +82,10 @@ def budget(
     Notes
     -----
     Times are bounds from below for prompts and answers (no device beats its roofline) and an
-    estimate for training, from the utilization. Energy takes the device at its rated power. Keys
-    and values are stored in 16 bits, whatever the weights are.
+    estimate for training, from the utilization. A prompt is charged for the scores of its last
+    token only. Energy takes the device at its rated power. Keys and values are stored in 16 bits,
+    whatever the weights are. Training takes 6N operations a token, N with all that is stored, as
+    published counts do; a table that is only looked up is left out elsewhere.
 
     Examples
     --------
@@ -95,19 +99,18 @@ def budget(
     >>> found["parameters"]["total"], round(found["bytes"]["weights"] / 1e6)
     (134515008, 269)
     """
-    device, bytes_per_number = plan.device, plan.bits / 8
-    read = causal_forward_flops(config, parameters, n_tokens=plan.prompt).total
-    step = causal_forward_flops(config, parameters, n_tokens=1, n_past=plan.prompt).total
+    check_positive(plan.batch, "batch")
+    device = plan.device
+    whole = causal_forward_flops(config, parameters, n_tokens=plan.prompt)
+    step = causal_forward_flops(config, parameters, n_tokens=1, n_past=plan.prompt)
+    read = whole.total - whole.logits + step.logits
     trained = training_flops(parameters.total, plan.training_tokens)
     weights = weight_bytes(parameters, bits=plan.bits)
-    answer_seconds = decode_seconds(
-        config,
-        parameters,
-        device,
-        n_past=plan.prompt,
-        batch=plan.batch,
-        bytes_per_number=bytes_per_number,
-    )
+    cache = kv_cache_bytes(config, n_tokens=plan.prompt)
+    longer = kv_cache_bytes(config, n_tokens=plan.prompt + 1)
+    moved = (parameters.non_embedding + parameters.scores) * plan.bits / 8
+    read_seconds = roofline_seconds(read, moved + cache, device)
+    answer_seconds = roofline_seconds(plan.batch * step.total, moved + plan.batch * longer, device)
     train_seconds = training_seconds(
         trained, device, n_devices=plan.n_devices, utilization=plan.utilization
     )
@@ -122,26 +125,20 @@ def budget(
         },
         "FLOP": {
             "a prompt": read,
-            "a new token": step,
+            "a new token": step.total,
             "training": trained,
         },
         "bytes": {
             "weights": weights,
-            "keys and values of a sequence": kv_cache_bytes(config, n_tokens=plan.prompt),
+            "keys and values of a sequence": cache,
             "training, each device": zero_bytes(parameters.total, plan.n_devices, stage=0),
             "training, all cut over devices": zero_bytes(parameters.total, plan.n_devices, stage=3),
         },
         "sequences": {
-            "that fit on a device": largest_batch(
-                config,
-                parameters,
-                device,
-                n_tokens=plan.prompt,
-                bytes_per_number=bytes_per_number,
-            ),
+            "that fit on a device": max(0, math.floor((device.memory - weights) / cache)),
         },
         "seconds": {
-            "a prompt, at least": roofline_seconds(read, weights, device),
+            "a prompt, at least": read_seconds,
             "a step of decoding, at least": answer_seconds,
             "training": train_seconds,
         },

@@ -341,7 +341,7 @@ def request_seconds(
     Returns
     -------
     first : float
-        Seconds to read the prompt alone, which makes the first token.
+        Seconds to read the prompt alone and to score its last token, which makes the first new one.
     rest : float
         Seconds of the m − 1 steps of the whole batch that follow.
 
@@ -354,7 +354,8 @@ def request_seconds(
     -----
     Implements :eq:`eq-request-seconds`: :math:`w = t_{\text{read}}(P) + \sum_{i=1}^{m-1}
     t_{\text{step}}(B, P + i - 1)`, each time that of the roofline. Waiting in a queue is not
-    contained, nor what reading the prompts of others takes away.
+    contained, nor what reading the prompts of others takes away. Every layer is taken to run for
+    every token of the prompt.
 
     Examples
     --------
@@ -365,10 +366,12 @@ def request_seconds(
     >>> first, rest = request_seconds(
     ...     llama.config, llama.parameters, h100, n_prompt=1000, n_new=300, batch=32)
     >>> print(f"{first:.3f} s to the first token, {rest:.2f} s for the others")
-    0.015 s to the first token, 1.77 s for the others
+    0.014 s to the first token, 1.77 s for the others
     """
     check_positive(n_new, "n_new")
-    flops = causal_forward_flops(config, parameters, n_tokens=n_prompt).total
+    whole = causal_forward_flops(config, parameters, n_tokens=n_prompt)
+    last = causal_forward_flops(config, parameters, n_tokens=1)
+    flops = whole.total - whole.logits + last.logits
     moved = forward_bytes(config, parameters, n_tokens=n_prompt, bytes_per_number=bytes_per_number)
     steps = (
         decode_seconds(
@@ -448,7 +451,7 @@ def cost_per_million_tokens(dollars_per_hour: float, tokens_per_second: float) -
 
     Notes
     -----
-    Implements :eq:`eq-token-price`: an hour's price over 3600 seconds and r tokens a second, times
+    Implements :eq:`eq-token-price`: an hour's price over 3600 seconds and v tokens a second, times
     a million.
 
     Examples
