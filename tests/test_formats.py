@@ -327,6 +327,10 @@ def test_safetensors(tmp_path: Path) -> None:
     assert file.tensors["b"].decode().dtype == np.float32
 
 
+def test_a_header_of_safetensors_may_end_in_spaces(tmp_path: Path) -> None:
+    assert opened(tmp_path, safetensors(b"{}   "), read_safetensors).tensors == {}
+
+
 @pytest.mark.equation("eq-safetensors")
 @pytest.mark.parametrize("offsets", [[0, 8], [4, 12]])
 def test_safetensors_without_gaps(tmp_path: Path, offsets: list[int]) -> None:
@@ -354,6 +358,8 @@ def one(**changes: Any) -> bytes:
         (safetensors([]), "must be a JSON object; got list"),
         (safetensors(b'{"w": 1, "w": 1}'), "must be unique"),
         (safetensors({"__metadata__": 3}), "__metadata__ must be a JSON object; got int"),
+        (safetensors({"__metadata__": {"a": "3", "b": 3}}), "must hold strings; 'b' has int"),
+        (safetensors(b" {}"), "the header must begin with '{'; got ' '"),
         (safetensors({"w": 3}), "must have a dtype"),
         (one(shape="gone"), "must have a dtype"),
         (one(dtype="I8"), "must be F32, F16 or BF16; 'w' has I8"),

@@ -485,7 +485,8 @@ def read_safetensors(path: str | PathLike[str]) -> ModelFile:
     Raises
     ------
     FormatError
-        If the file is truncated or breaks another rule of the format.
+        If the file is truncated or breaks another rule of the format, or if an array has another
+        type or no entries, which the format allows.
     OSError
         If the file cannot be opened.
 
@@ -528,9 +529,14 @@ def read_safetensors(path: str | PathLike[str]) -> ModelFile:
         raise FormatError(f"the header must be JSON in UTF-8; {error}") from None
     if not isinstance(header, dict):
         raise FormatError(f"the header must be a JSON object; got {type(header).__name__}")
+    if data[8] != ord("{"):
+        raise FormatError(f"the header must begin with '{{'; got {chr(data[8])!r}")
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict):
         raise FormatError(f"__metadata__ must be a JSON object; got {type(metadata).__name__}")
+    for key, value in metadata.items():
+        if not isinstance(value, str):
+            raise FormatError(f"__metadata__ must hold strings; {key!r} has {type(value).__name__}")
     places = {name: _place(name, entry) for name, entry in header.items()}
     tensors = _slice_tensors(places, data[8 + length :])
     size = 8 + length + sum(tensor.raw.size for tensor in tensors.values())
