@@ -127,7 +127,7 @@ def ntk_base(base: float, *, factor: float, size: int) -> float:
 
     References
     ----------
-    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2023), YaRN: Efficient Context Window Extension
+    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2024), YaRN: Efficient Context Window Extension
     of Large Language Models.
 
     Examples
@@ -170,7 +170,7 @@ def ntk_aware(frequencies: ArrayLike, *, factor: float) -> Floats:
 
     References
     ----------
-    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2023), YaRN: Efficient Context Window Extension
+    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2024), YaRN: Efficient Context Window Extension
     of Large Language Models.
 
     Examples
@@ -275,7 +275,7 @@ def by_parts(
 
     References
     ----------
-    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2023), YaRN: Efficient Context Window Extension
+    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2024), YaRN: Efficient Context Window Extension
     of Large Language Models.
 
     Examples
@@ -404,7 +404,7 @@ def yarn_frequencies(
 
     References
     ----------
-    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2023), YaRN: Efficient Context Window Extension
+    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2024), YaRN: Efficient Context Window Extension
     of Large Language Models; repository jquesnelle/yarn.
 
     Examples
@@ -461,7 +461,7 @@ def yarn_attention_scale(factor: float) -> float:
 
     References
     ----------
-    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2023), YaRN: Efficient Context Window Extension
+    B. Peng, J. Quesnelle, H. Fan and E. Shippole (2024), YaRN: Efficient Context Window Extension
     of Large Language Models.
 
     Examples
