@@ -103,6 +103,10 @@ _CUTS = [
 ]
 
 
+# What a model in tokenizer.json may ask for and this one does not do.
+_OTHER_WAYS = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "ignore_merges")
+
+
 def _cuts(pre_tokenizer: Any) -> list[dict[str, Any]]:
     """List the steps of a pre-tokenizer, without what only moves offsets."""
     if not isinstance(pre_tokenizer, Mapping):
@@ -129,8 +133,8 @@ class BPETokenizer:
     Raises
     ------
     ValueError
-        If two tokens are equal, one is not written in byte characters, or a merge is not a pair
-        that makes a token of the vocabulary.
+        If two tokens are equal, one is not written in byte characters, a merge is not a pair that
+        makes a token of the vocabulary, or a special token does not exist or has no name.
 
     Examples
     --------
@@ -149,7 +153,9 @@ class BPETokenizer:
         self.number = {token: number for number, token in enumerate(tokens)}
         if len(self.number) < len(self.tokens):
             raise ValueError("the tokens of a vocabulary must be different; got one twice")
-        self.specials = {self.tokens[number]: number for number in specials}
+        self.specials = {self._spelled(number): number for number in specials}
+        if "" in self.specials:  # it would stand between any two characters of a text
+            raise ValueError("a special token must have a name; got an empty one")
         self._rank: dict[tuple[str, str], int] = {}
         for rank, merge in enumerate(merges):
             left, _, right = merge.partition(" ")
@@ -192,10 +198,12 @@ class BPETokenizer:
         for name in ("tokens", "merges", "token_type"):
             lists[name] = metadata.get(f"tokenizer.ggml.{name}")
             if not isinstance(lists[name], list):
-                raise ValueError(f"tokenizer.ggml.{name} must be a list; got {lists[name]!r}")
+                raise ValueError(f"tokenizer.ggml.{name} must be a list; got {lists[name]!r:.60}")
         for name in ("tokens", "merges"):
             if not all(isinstance(item, str) for item in lists[name]):
                 raise ValueError(f"tokenizer.ggml.{name} must hold strings; it holds others")
+        if not all(type(item) is int for item in lists["token_type"]):
+            raise ValueError("tokenizer.ggml.token_type must hold integers; it holds others")
         if len(lists["token_type"]) != len(lists["tokens"]):
             raise ValueError(
                 "tokenizer.ggml.token_type must tell the type of every token; "
@@ -229,8 +237,10 @@ class BPETokenizer:
         if kind != "BPE" or content.get("normalizer") is not None or _cuts(cut) != _CUTS:
             raise ValueError(
                 "the tokenizer must be BPE over bytes, with digits one by one and no normalizer; "
-                f"got {kind}, {content.get('normalizer')!r:.60} and {cut!r:.120}"
+                f"got {kind!s:.60}, {content.get('normalizer')!r:.60} and {cut!r:.120}"
             )
+        if strange := {name: model[name] for name in _OTHER_WAYS if model.get(name)}:
+            raise ValueError(f"a tokenizer must merge as here, always; got {strange!r:.120}")
         added = content.get("added_tokens", [])
         try:
             pairs = model["merges"]
@@ -239,6 +249,7 @@ class BPETokenizer:
             marks = sorted({token["id"] for token in added})
             tokens = sorted(number, key=number.__getitem__)
             in_order = [number[token] for token in tokens] == list(range(len(tokens)))
+            in_order = in_order and all(type(n) is int for n in (*number.values(), *marks))
             "".join(tokens)  # which must be strings
         except (TypeError, KeyError) as error:
             raise ValueError(
@@ -305,6 +316,8 @@ class BPETokenizer:
         ------
         ValueError
             If a byte of the text is not in the vocabulary, or the text is not valid Unicode.
+        TypeError
+            If the text is no string.
 
         Notes
         -----
@@ -312,6 +325,8 @@ class BPETokenizer:
         leftmost one. A queue of the pairs that can be merged finds it: a piece of n bytes takes
         n log n steps at most. The latest 65,536 different pieces are remembered.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"a text must be a string; got {text!r:.60}")
         if not (specials and self.specials):
             return self._encode_plain(text)
         numbers = []
@@ -340,9 +355,7 @@ class BPETokenizer:
         ValueError
             If there is no such token.
         """
-        if not 0 <= number < len(self.tokens):
-            raise ValueError(f"a token must be one of {len(self.tokens)}; got {number}")
-        token = self.tokens[number]
+        token = self._spelled(number)
         if token in self.specials:
             return token.encode()
         return bytes(self._byte[character] for character in token)
@@ -368,17 +381,25 @@ class BPETokenizer:
         """
         return b"".join(map(self.token_bytes, numbers)).decode("utf-8", errors="replace")
 
+    def _spelled(self, number: int) -> str:
+        if not 0 <= number < len(self.tokens):
+            raise ValueError(f"a token must be one of {len(self.tokens)}; got {number}")
+        return self.tokens[number]
+
     def _encode_plain(self, text: str) -> list[int]:
         return list(chain.from_iterable(map(self._merge, split_words(text))))
 
     def _merge_piece(self, piece: str) -> list[int]:
         """Merge neighbors, those first that come first in the list, until none is left to merge."""
-        parts = [self._character[byte] for byte in piece.encode()]
+        try:
+            parts = [self._character[byte] for byte in piece.encode()]
+        except UnicodeEncodeError:  # half of a pair of UTF-16, or a byte that was no UTF-8
+            raise ValueError(f"a text must be valid Unicode; got {piece!r:.60}") from None
         for part in parts:
             if part not in self.number:
                 raise ValueError(
                     f"every byte of a text must be in the vocabulary; "
-                    f"byte 0x{self._byte[part]:02X} in {piece!r} is not"
+                    f"byte 0x{self._byte[part]:02X} in {piece!r:.60} is not"
                 )
         # A ring, closed by an empty part, which no merge has: so every part has two neighbors.
         n = len(parts)
