@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import struct
 import tracemalloc
 from collections.abc import Callable
@@ -321,7 +322,7 @@ def test_a_model_in_pieces(tmp_path: Path) -> None:
     tensors_file(tmp_path / "two.safetensors", arrays)
     with pytest.raises(FormatError, match=r"names must be unique; got .* in two files"):
         llama.load(tmp_path)
-    for bad in ("../one.safetensors", "/etc/passwd"):
+    for bad in ("../one.safetensors", "/etc/passwd", "..", ".", "", "a\0b", "\ud800"):
         index.write_text(json.dumps({"weight_map": {"a": bad}}), "utf-8")
         with pytest.raises(FormatError, match="must lie beside its index; got"):
             llama.load(tmp_path)
@@ -354,6 +355,14 @@ def test_a_model_in_pieces(tmp_path: Path) -> None:
             {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 0.0},
             "factor must be",
         ),
+        ({"llama.rope.freq_base": math.inf}, "llama.rope.freq_base must be below 2\\^63; got inf"),
+        (
+            {"llama.attention.layer_norm_rms_epsilon": math.inf},
+            "rms_epsilon must be below 2\\^63; got inf",
+        ),
+        ({"llama.rope.dimension_count": 4.0}, "dimension_count must be of type int; got 4.0"),
+        ({"tokenizer.ggml.token_type": ["3"] * 256}, "token_type must hold integers"),
+        ({"llama.block_count": 1}, r"no other arrays; got 'blk\.1\.attn_k\.weight'"),
     ],
 )
 def test_gguf_of_another_kind(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -362,11 +371,26 @@ def test_gguf_of_another_kind(tmp_path: Path, change: dict[str, Any], message: s
 
 
 def test_gguf_with_other_arrays(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"no biases; got 'blk\.0\.attn_q\.bias'"):
+    with pytest.raises(FormatError, match=r"no other arrays; got 'blk\.0\.attn_q\.bias'"):
         from_gguf(gguf(tmp_path / "a.gguf", blk__0__attn_q__bias=np.zeros(24, np.float32)))
     bad = np.array([1.0, 0.0], np.float32)
     with pytest.raises(FormatError, match=r"rope_freqs\.weight must be positive; got 0"):
         from_gguf(gguf(tmp_path / "a.gguf", rope_freqs__weight=bad))
+    bad = np.array([1.0, math.inf], np.float32)
+    with pytest.raises(FormatError, match=r"finite; rope_freqs\.weight has inf"):
+        from_gguf(gguf(tmp_path / "a.gguf", rope_freqs__weight=bad))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("part", ["token_embd", "output_norm", "blk.1.attn_norm", "blk.1.ffn_up"])
+def test_weights_are_finite(tmp_path: Path, part: str, bad: float) -> None:
+    names = {name: f"blk.{name[0]}.{GGUF_NAMES.get(name[2:])}" for name in PARTS}
+    names |= {"embedding": "token_embd", "norm": "output_norm"}
+    array = PARTS[next(name for name in PARTS if names[name] == part)].copy()
+    array.flat[-1] = bad
+    path = gguf(tmp_path / "a.gguf", None, **{f"{part}.weight".replace(".", "__"): array})
+    with pytest.raises(FormatError, match=rf"weights must be finite; {part}.weight has {bad}"):
+        from_gguf(path)
 
 
 @pytest.mark.parametrize(
@@ -382,6 +406,16 @@ def test_gguf_with_other_arrays(tmp_path: Path) -> None:
         ({"rope_scaling": {"type": "yarn"}}, "'linear' or 'llama3'; got 'yarn'"),
         ({"rope_scaling": {"type": "linear", "factor": "4"}}, "factor must be a number; got '4'"),
         ({"rope_scaling": {"type": "linear", "factor": -1}}, "factor must be"),
+        ({"rope_scaling": {"type": "linear", "factor": 10**400}}, r"below 2\^63; got 1000"),
+        ({"rope_scaling": {"type": ["linear"]}}, r"'linear' or 'llama3'; got \['linear'\]"),
+        ({"rope_scaling": 4}, "rope_scaling must be an object; got 4"),
+        ({"rope_parameters": ["linear"]}, r"must be an object; got \['linear'\]"),
+        ({"rope_theta": 10**400}, "rope_theta must be of type float; got 1000"),
+        ({"rope_theta": math.inf}, r"rope_theta must be below 2\^63; got inf"),
+        ({"rms_norm_eps": 10**400}, "rms_norm_eps must be of type float; got 1000"),
+        ({"max_position_embeddings": 2**63}, r"embeddings must be below 2\^63; got 92233"),
+        ({"num_hidden_layers": 1}, r"no other arrays; got 'model\.layers\.1\."),
+        ({"tie_word_embeddings": "no"}, "tie_word_embeddings must be of type bool; got 'no'"),
     ],
 )
 def test_safetensors_of_another_kind(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -401,6 +435,17 @@ def test_safetensors_of_another_kind(tmp_path: Path, change: dict[str, Any], mes
         ({"model": {"type": "BPE", "vocab": {"a": 0}}}, "must have a vocab, merges"),
         ({"added_tokens": [{"id": 255}]}, "must have a vocab, merges"),
         ({"added_tokens": [{"id": 300, "content": "x"}]}, "must be 0, 1, 2 …, each once"),
+        ({"added_tokens": [{"id": 255.0, "content": "x"}]}, "must be 0, 1, 2 …, each once"),
+        ({"added_tokens": [{"id": 255, "content": ""}]}, "special token must have a name"),
+        *(
+            ({"model": TOKENIZER["model"] | option}, "must merge as here, always; got")
+            for option in (
+                {"dropout": 0.1},
+                {"continuing_subword_prefix": "##"},
+                {"end_of_word_suffix": "</w>"},
+                {"ignore_merges": True},
+            )
+        ),
     ],
 )
 def test_tokenizers_of_another_kind(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -414,14 +459,17 @@ def test_tokenizers_of_another_kind(tmp_path: Path, change: dict[str, Any], mess
     [
         (b"{", "must be JSON in UTF-8"),
         (b"\xff", "must be JSON in UTF-8"),
-        (b"[1]", "must hold an object; got list"),
+        (b"[1]", "must be a JSON object; got list"),
         (b"[" * 100_000, "must be JSON in UTF-8"),
+        ("{}".encode("utf-16"), "must be JSON in UTF-8"),
+        (b"\xef\xbb\xbf{}", "must be JSON in UTF-8"),
+        (b'{"size": 24, "size": 48}', "names in an object must be unique; got 'size' twice"),
     ],
 )
 def test_json_that_is_none(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     folder(tmp_path)
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(FormatError, match=f"{name} {message}"):
+    with pytest.raises(FormatError, match=f"{name}:? {message}"):
         from_safetensors(tmp_path)
 
 
@@ -439,6 +487,25 @@ def test_a_tokenizer_reads_its_json_like_its_merges() -> None:
     read: Callable[[str], list[int]] = BPETokenizer.from_json(content).encode
     for text in ("abab ab 12", "<end>", "a b"):
         assert read(text) == expected.encode(text)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize("name", ["a.gguf", "config.json", "tokenizer.json", "model.safetensors"])
+def test_what_is_no_file_does_not_hang(tmp_path: Path, name: str) -> None:
+    folder(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FormatError, match=f"must be a regular file; got '.*{name}'"):
+        llama.load(tmp_path / name if name == "a.gguf" else tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no endless files")
+def test_an_endless_file_is_not_read(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").symlink_to("/dev/zero")
+    with pytest.raises(FormatError, match="must be a regular file; got"):
+        llama.load(tmp_path)
 
 
 # --- Hostile files -------------------------------------------------------------------------------

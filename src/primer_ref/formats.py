@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import mmap
+import stat
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FormatError", "ModelFile", "StoredTensor", "read_gguf", "read_safetensors"]
+__all__ = [
+    "FormatError",
+    "ModelFile",
+    "StoredTensor",
+    "read_gguf",
+    "read_json",
+    "read_safetensors",
+]
 
 Bytes = NDArray[np.uint8]
 Single = NDArray[np.float32]
@@ -238,7 +246,15 @@ def _slice_tensors(
     return {name: tensors[name] for name in places}
 
 
+def _check_regular(path: str | PathLike[str]) -> None:
+    """Refuse what never ends or waits for a writer, before it is opened."""
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder is an OSError
+        raise FormatError(f"a part of a model must be a regular file; got {str(path)!r}")
+
+
 def _map(path: str | PathLike[str]) -> tuple[mmap.mmap, Bytes]:
+    _check_regular(path)
     with Path(path).open("rb") as file:
         if Path(path).stat().st_size == 0:  # which cannot be mapped
             raise FormatError("a model file must have a header; got an empty file")
@@ -430,14 +446,70 @@ def read_gguf(path: str | PathLike[str]) -> ModelFile:
     return ModelFile(metadata, _slice_tensors(places, data[start:]), mapping)
 
 
-# --- Safetensors -----------------------------------------------------------------------------
+# --- JSON ------------------------------------------------------------------------------------
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    entries = dict(pairs)
-    if len(entries) < len(pairs):
-        raise FormatError("names must be unique in a safetensors header; got one twice")
+    entries: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in entries:
+            raise FormatError(f"names in an object must be unique; got {name!r:.60} twice")
+        entries[name] = value
     return entries
+
+
+def _parse(raw: bytes, what: str) -> dict[str, Any]:
+    """Read an object of JSON, in which no name is lost to a later one that equals it."""
+    try:
+        content = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
+    except FormatError as error:
+        raise FormatError(f"{what}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{what} must be JSON in UTF-8; {error}") from None
+    if not isinstance(content, dict):
+        raise FormatError(f"{what} must be a JSON object; got {type(content).__name__}")
+    return content
+
+
+def read_json(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read a file that holds one object of JSON, as the settings beside a model do.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    dict
+        What it holds.
+
+    Raises
+    ------
+    FormatError
+        If it is no regular file, not JSON in UTF-8, no object, or an object in it has two entries
+        of one name, of which JSON would keep the last.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from primer_ref.formats import read_json
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "config.json")
+    ...     size = path.write_text('{"hidden_size": 576, "hidden_size": 1}')
+    ...     read_json(path)
+    Traceback (most recent call last):
+    ...
+    primer_ref.formats.FormatError: config.json: names in an object must be unique; got ...
+    """
+    _check_regular(path)
+    return _parse(Path(path).read_bytes(), Path(path).name)
+
+
+# --- Safetensors -----------------------------------------------------------------------------
 
 
 def _integers(name: str, field: str, numbers: Any, start: int) -> tuple[int, ...]:
@@ -521,14 +593,7 @@ def read_safetensors(path: str | PathLike[str]) -> ModelFile:
             f"the header must end inside the file; {length} bytes were announced where "
             f"{len(data) - 8} are left"
         )
-    try:
-        header = json.loads(bytes(data[8 : 8 + length]).decode("utf-8"), object_pairs_hook=_unique)
-    except FormatError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"the header must be JSON in UTF-8; {error}") from None
-    if not isinstance(header, dict):
-        raise FormatError(f"the header must be a JSON object; got {type(header).__name__}")
+    header = _parse(bytes(data[8 : 8 + length]), "the header")
     if data[8] != ord("{"):
         raise FormatError(f"the header must begin with '{{'; got {chr(data[8])!r}")
     metadata = header.pop("__metadata__", {})

@@ -8,9 +8,9 @@ JSON files of the other.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primer_ref.config import Config
-from primer_ref.formats import FormatError, StoredTensor, read_gguf, read_safetensors
+from primer_ref.formats import FormatError, StoredTensor, read_gguf, read_json, read_safetensors
 from primer_ref.positions import half_to_interleaved, rotary_frequencies
 from primer_ref.rope_scaling import interpolate_positions, llama3_frequencies
 from primer_ref.tokenizer import BPETokenizer
@@ -31,6 +31,9 @@ Floats = NDArray[np.floating[Any]]
 Tensors = Mapping[str, StoredTensor]
 Made = TypeVar("Made")
 Parts = tuple[Config, Weights, BPETokenizer, Floats]
+
+# Rotary frequencies beside the weights: factors of them, or what old files kept of them.
+FREQUENCIES = ("rope_freqs.weight", "rotary_emb.inv_freq")
 
 CHUNK = 1024  # rows that are decoded at once: few calls, and what they take stays in a cache
 
@@ -78,6 +81,15 @@ def _take(tensors: Tensors, name: str, shape: tuple[int, ...]) -> StoredTensor:
     return tensors[name]
 
 
+def _finite(tensor: StoredTensor) -> Floats:
+    """Decode an array of weights, among which one that is not finite would spoil all results."""
+    values = tensor.decode()
+    finite = np.isfinite(values)
+    if not finite.all():
+        raise FormatError(f"weights must be finite; {tensor.name} has {values[~finite][0]}")
+    return values
+
+
 def _table(tensors: Sequence[StoredTensor]) -> Floats:
     """Decode matrices, one below the other, so that the longer axis is contiguous.
 
@@ -88,7 +100,7 @@ def _table(tensors: Sequence[StoredTensor]) -> Floats:
     at = 0
     for tensor in tensors:
         for start in range(0, tensor.shape[0], CHUNK):
-            rows = tensor.rows(start, min(start + CHUNK, tensor.shape[0])).decode()
+            rows = _finite(tensor.rows(start, min(start + CHUNK, tensor.shape[0])))
             table[at : at + len(rows)] = rows
             at += len(rows)
     return table
@@ -131,18 +143,16 @@ def _weights(
             turned = qkv[: inner + kv]  # queries and keys
             turned[:] = half_to_interleaved(turned.T, head_size=config.head_size).T
         layer = Layer(
-            attention_norm=part["attention_norm"].decode(),
+            attention_norm=_finite(part["attention_norm"]),
             qkv=qkv.T,
             output=_table([part["output"]]).T,
-            hidden_norm=part["hidden_norm"].decode(),
+            hidden_norm=_finite(part["hidden_norm"]),
             gate_up=_table([part["gate"], part["up"]]).T,
             down=_table([part["down"]]).T,
         )
         release()  # or the file would lie in memory beside what was made of it
         return layer
 
-    if biased := sorted(name for name in tensors if name.endswith(".bias")):
-        raise FormatError(f"a model of this family has no biases; got {biased[0]!r}")
     rows = [names["embedding"]]
     if f"{names['unembedding']}.weight" in tensors:
         rows.append(names["unembedding"])
@@ -150,6 +160,10 @@ def _weights(
     outer = [_take(tensors, f"{name}.weight", (config.n_tokens, width)) for name in rows]
     norm = _take(tensors, f"{names['norm']}.weight", (width,))
     inside = [find(number) for number in range(config.n_layers)]
+    used = {tensor.name for tensor in chain(outer, [norm], *(part.values() for part in inside))}
+    others = sorted(n for n in tensors.keys() - used if not n.endswith(FREQUENCIES))
+    if others:  # biases, more layers: what is left out makes another model
+        raise FormatError(f"a model of this family has no other arrays; got {others[0]!r}")
     with ThreadPoolExecutor() as pool:
         tables = [pool.submit(_table, [tensor]) for tensor in outer]
         layers = pool.map(decode, inside)
@@ -157,7 +171,7 @@ def _weights(
         weights = Weights(
             tables[0].result(),
             tuple(layers),
-            norm.decode(),
+            _finite(norm),
             tables[1].result() if len(tables) > 1 else None,
         )
     if len(tokenizer.tokens) > config.n_tokens:
@@ -168,13 +182,15 @@ def _weights(
     return weights, tokenizer
 
 
-def _sizes(sizes: Mapping[str, Any], types: Mapping[str, tuple[str, type]]) -> dict[str, Any]:
+def _sizes(sizes: Mapping[str, Any], types: Mapping[str, tuple[str, type[Any]]]) -> dict[str, Any]:
     """Look sizes up under their names in the file, each of its type."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, (key, kind) in types.items():
-        value = sizes.get(key)
+        value: Any = sizes.get(key)
         if type(value) is not kind:
-            raise FormatError(f"{key} must be of type {kind.__name__}; got {value!r}")
+            raise FormatError(f"{key} must be of type {kind.__name__}; got {value!r:.60}")
+        if not abs(value) < 2**63:
+            raise FormatError(f"{key} must be below 2^63; got {value!r:.60}")
         found[name] = value
     return found
 
@@ -214,7 +230,7 @@ def from_gguf(path: str | PathLike[str]) -> Parts:
     file = read_gguf(path)
     kind = file.metadata.get("general.architecture")
     if kind != "llama":
-        raise FormatError(f"the model must be of the architecture 'llama'; got {kind!r}")
+        raise FormatError(f"the model must be of the architecture 'llama'; got {kind!r:.60}")
     config, tensors = _gguf_config(file.metadata), file.tensors
     weights, tokenizer = _weights(
         config,
@@ -226,7 +242,7 @@ def from_gguf(path: str | PathLike[str]) -> Parts:
     )
     frequencies: Floats = rotary_frequencies(config.head_size, base=config.rope_base)
     if "rope_freqs.weight" in tensors:  # Llama 3.1: how much slower each pair turns
-        slower = _take(tensors, "rope_freqs.weight", frequencies.shape).decode()
+        slower = _finite(_take(tensors, "rope_freqs.weight", frequencies.shape))
         if not np.all(slower > 0):
             raise FormatError(f"rope_freqs.weight must be positive; got {slower.min()}")
         frequencies = frequencies / slower
@@ -237,7 +253,7 @@ def from_gguf(path: str | PathLike[str]) -> Parts:
             raise FormatError(f"llama.rope.scaling.factor must be of type float; got {factor!r}")
         frequencies = _as_format_error(lambda: interpolate_positions(frequencies, factor=factor))
     elif scaling != "none":
-        raise FormatError(f"rope scaling must be 'none' or 'linear'; got {scaling!r}")
+        raise FormatError(f"rope scaling must be 'none' or 'linear'; got {scaling!r:.60}")
     return config, weights, tokenizer, frequencies
 
 
@@ -269,7 +285,7 @@ def _gguf_config(metadata: Mapping[str, Any]) -> Config:
             "eps": ("llama.attention.layer_norm_rms_epsilon", float),
         },
     )
-    turned = given["llama.rope.dimension_count"]
+    turned = _sizes(given, {"turned": ("llama.rope.dimension_count", int)})["turned"]
     if turned != known["head_size"]:
         raise FormatError(
             f"all of a head must be turned; got {turned} of {known['head_size']} coordinates"
@@ -328,12 +344,15 @@ def from_safetensors(path: str | PathLike[str]) -> Parts:
     primer_ref.formats.FormatError: model_type must be 'llama'; got 'gpt2'
     """
     folder = Path(path)
-    sizes = _read_json(folder / "config.json")
+    sizes = read_json(folder / "config.json")
     if sizes.get("model_type") != "llama":
-        raise FormatError(f"model_type must be 'llama'; got {sizes.get('model_type')!r}")
+        raise FormatError(f"model_type must be 'llama'; got {sizes.get('model_type')!r:.60}")
     if sizes.get("hidden_act", "silu") != "silu":
-        raise FormatError(f"hidden_act must be 'silu'; got {sizes['hidden_act']!r}")
+        raise FormatError(f"hidden_act must be 'silu'; got {sizes['hidden_act']!r:.60}")
     rope = sizes.get("rope_parameters") or sizes.get("rope_scaling") or {}
+    if not isinstance(rope, dict):
+        raise FormatError(f"rope_scaling must be an object; got {rope!r:.60}")
+    tied = _sizes({"tie_word_embeddings": False} | sizes, {"tied": ("tie_word_embeddings", bool)})
     config = _json_config(sizes, rope)
     tensors: dict[str, StoredTensor] = {}
     files = [read_safetensors(folder / name) for name in _pieces(folder)]
@@ -341,7 +360,7 @@ def from_safetensors(path: str | PathLike[str]) -> Parts:
         if twice := sorted(tensors.keys() & file.tensors.keys()):
             raise FormatError(f"tensor names must be unique; got {twice[0]!r} in two files")
         tensors |= file.tensors
-    if sizes.get("tie_word_embeddings", False):
+    if tied["tied"]:
         tensors.pop("lm_head.weight", None)
 
     def release() -> None:
@@ -353,20 +372,10 @@ def from_safetensors(path: str | PathLike[str]) -> Parts:
         tensors,
         SAFETENSORS,
         half_split=True,
-        meanwhile=lambda: BPETokenizer.from_json(_read_json(folder / "tokenizer.json")),
+        meanwhile=lambda: BPETokenizer.from_json(read_json(folder / "tokenizer.json")),
         release=release,
     )
     return config, weights, tokenizer, _json_frequencies(config, rope)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path.name} must be JSON in UTF-8; {error}") from None
-    if not isinstance(content, dict):
-        raise FormatError(f"{path.name} must hold an object; got {type(content).__name__}")
-    return content
 
 
 def _pieces(folder: Path) -> list[str]:
@@ -374,13 +383,13 @@ def _pieces(folder: Path) -> list[str]:
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return ["model.safetensors"]
-    places = _read_json(index).get("weight_map")
+    places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
         raise FormatError(f"{index.name} must have a weight_map from names to files")
     names = sorted(set(places.values()))
     for name in names:
-        if Path(name).name != name:
-            raise FormatError(f"a piece must lie beside its index; got {name!r}")
+        if Path(name).name != name or name in ("", "..") or not name.isprintable():
+            raise FormatError(f"a piece must lie beside its index; got {name!r:.60}")
     return names
 
 
@@ -393,8 +402,9 @@ def _json_config(sizes: Mapping[str, Any], rope: Mapping[str, Any]) -> Config:
     if "rope_theta" in rope:
         given["rope_theta"] = rope["rope_theta"]
     for key in ("rope_theta", "rms_norm_eps"):
-        if type(given.get(key)) is int:  # JSON writes 10000.0 as 10000
-            given[key] = float(given[key])
+        value = given.get(key)
+        if type(value) is int and abs(value) < 2**63:  # JSON writes 10000.0 as 10000
+            given[key] = float(value)
     known = _sizes(
         {**optional, **given},
         {
@@ -427,13 +437,15 @@ def _json_frequencies(config: Config, rope: Mapping[str, Any]) -> Floats:
             "high_freq_factor",
         ),
     }
-    if kind not in keys:
-        raise FormatError(f"rope scaling must be 'default', 'linear' or 'llama3'; got {kind!r}")
+    if not isinstance(kind, str) or kind not in keys:
+        raise FormatError(f"rope scaling must be 'default', 'linear' or 'llama3'; got {kind!r:.60}")
     values: list[float] = []
     for key in keys[kind]:
         value = rope.get(key)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise FormatError(f"{key} must be a number; got {value!r}")
+            raise FormatError(f"{key} must be a number; got {value!r:.60}")
+        if not abs(value) < 2**63:
+            raise FormatError(f"{key} must be below 2^63; got {value!r:.60}")
         values.append(value)
     if kind == "linear":
         scaled = _as_format_error(lambda: interpolate_positions(frequencies, factor=values[0]))
