@@ -79,6 +79,7 @@ def test_budget_says_the_same_to_people_and_programs(capsys: pytest.CaptureFixtu
         (1e18, "1 E"),
         (7.23e23, "7.23e+23"),
         (Interval(1.5, 2e6), "1.5 to 2 M"),
+        (math.inf, "inf"),
     ],
 )
 def test_numbers_are_printed_with_three_digits_to_the_unit_or_with_a_prefix(
@@ -269,6 +270,17 @@ def test_text_comes_from_files_and_standard_input_too(
         (("generate", "a", "--limit", "9000"), "fit the context"),
         (("generate", "a", "--temperature", "-1"), "temperature must be positive"),
         (("generate", "a", "--temperature", "1", "--top-p", "2"), "mass must be"),
+        (("generate", "a", "--top-p", "0.9"), "nothing is drawn at temperature 0; got top-p 0.9"),
+        (("generate", "a", "--top-k", "-1"), "nothing is drawn at temperature 0; got top-k -1"),
+        (("generate", "a", "--seed", "-1"), "seed must not be negative; got -1"),
+        (("budget", "llama3-8b", "--bits", "inf"), "bits must be positive and finite; got inf"),
+        (("budget", "llama3-8b", "--price", "1e999"), "hour must be positive and finite; got inf"),
+        (("budget", "llama3-8b", "--training-tokens", "inf"), "tokens must be positive and finite"),
+        (
+            ("budget", "llama3-8b", "--bits", "1e308"),
+            "must stay finite; .*division by zero",
+        ),
+        (("tokens", "a\udcffb"), r"a text must be valid Unicode; got '\\udcff'"),
     ],
 )
 def test_bad_input_is_one_line_and_status_one(
@@ -284,10 +296,12 @@ def test_bad_input_is_one_line_and_status_one(
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ("[]", "one JSON object"),
+        ("[]", "must be a JSON object; got list"),
         ("{", "Expecting"),
         ('{"layers": 3}', "one too many or too few: 'layers'"),
         ('{"n_layers": 3}', "one too many or too few: 'width'"),
+        ("[" * 100_000, "must be JSON in UTF-8"),
+        ('{"n_layers": 3, "n_layers": 4}', "must be unique; got 'n_layers' twice"),
     ],
 )
 def test_a_bad_file_of_sizes(
@@ -305,6 +319,77 @@ def test_a_style_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path
     path.write_text(json.dumps(sizes | {"hidden": 8, "n_tokens": 9, "context": 9, "style": "x"}))
     assert cli.main(["budget", str(path)]) == 1
     assert "style must be 'llama' or 'gpt2'; got 'x'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 8.5}, "width must be a whole number; got 8.5"),
+        ({"width": "8"}, "width must be a whole number; got '8'"),
+        ({"width": True}, "width must be a whole number; got True"),
+        ({"width": 10**400}, "numbers must stay finite; int too large"),
+        ({"eps": math.inf}, "eps must be finite; got inf"),
+        ({"eps": None}, "eps must be a number; got None"),
+        ({"tied": "no"}, "tied must be true or false; got 'no'"),
+    ],
+)
+def test_sizes_of_another_type(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    sizes = {"n_layers": 1, "width": 8, "n_heads": 2, "n_kv_heads": 2, "head_size": 4}
+    path = tmp_path / "sizes.json"
+    path.write_text(json.dumps(sizes | {"hidden": 8, "n_tokens": 9, "context": 9} | change))
+    assert cli.main(["budget", str(path)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_an_infinite_bound_is_a_word_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    found = read(capsys, "budget", "llama3-8b", "--grid", "1", "1e308")
+    assert found["kg CO2"]["training"]["high"] == "inf"
+
+
+def test_ends_of_lines_are_kept(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"a\r\nb\rc\n")
+    found = read(capsys, "tokens", "--file", str(path))
+    assert found["n_bytes"] == 7
+    assert "".join(token["text"] for token in found["tokens"]) == "a\r\nb\rc\n"
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_an_encoding_lacks_is_printed_as_an_escape(encoding: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(SRC), "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "primer_ref"]
+
+    def printed(*words: str) -> str:
+        done = subprocess.run([*command, *words], check=True, capture_output=True, env=environment)
+        return done.stdout.decode(encoding)
+
+    assert r"\u2587" in printed("surprisal", "A")
+    assert json.loads(printed("tokens", "naïve", "--json"))["tokens"][1]["text"] == "ïve"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell's way to close a stream")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("budget gpt2 >&-", "standard output must be open"),
+        ("budget gpt2 --json >&-", "standard output must be open"),
+        ("tokens --file - <&-", "standard input must be open"),
+    ],
+)
+def test_a_closed_stream_is_one_line(words: str, message: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "{sys.executable}" -m primer_ref {words}'],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("words", [(), ("sing",), ("tokens", "--loud"), ("budget",)])
@@ -345,6 +430,18 @@ def test_an_interruption_is_status_130(
     monkeypatch.setattr(llama, "load", interrupted)
     assert cli.main(["tokens", "a"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_interruption_while_modules_are_read_is_status_130_too(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-m", "primer_ref", "budget", "gpt2"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(SRC)))},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

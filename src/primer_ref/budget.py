@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from primer_ref.accounting import causal_forward_flops, training_flops
-from primer_ref.checks import check_positive
+from primer_ref.checks import check_positive, check_positive_finite
 from primer_ref.config import Config
 from primer_ref.energy import Interval, energy_kwh, location_based_carbon
 from primer_ref.memory import kv_cache_bytes, weight_bytes
@@ -45,6 +45,11 @@ class Plan:
         Bits of a stored weight, block scales included.
     dollars_per_hour : float
         Price of a device.
+
+    Raises
+    ------
+    ValueError
+        If the tokens, the bits or the price are not positive and finite.
     """
 
     device: Device
@@ -57,6 +62,10 @@ class Plan:
     batch: int = 1
     bits: float = 16.0
     dollars_per_hour: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("training_tokens", "bits", "dollars_per_hour"):
+            check_positive_finite(getattr(self, name), name)
 
 
 def budget(

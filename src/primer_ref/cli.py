@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 from primer_ref import __version__, llama
 from primer_ref.budget import Plan, budget
 from primer_ref.chat import chat_prompt
+from primer_ref.checks import check_nonnegative
 from primer_ref.config import Config
 from primer_ref.decoding import min_p, sample, top_k, top_p
 from primer_ref.energy import Interval
 from primer_ref.evaluation import strided_windows
+from primer_ref.formats import read_json
 from primer_ref.functional import softmax
 from primer_ref.information import bits_per_byte, perplexity
 from primer_ref.parameters import MODELS, PublishedModel, gpt_parameters, llama_parameters
@@ -54,9 +56,11 @@ def _text(args: argparse.Namespace) -> str:
     if args.file is not None and args.text is not None:
         raise ValueError("a text must be given once: as an argument or with --file")
     if args.file == "-":
+        if sys.stdin is None:
+            raise ValueError("standard input must be open to be read; it is closed")
         text = sys.stdin.buffer.read().decode("utf-8")
     elif args.file is not None:
-        text = Path(args.file).read_text(encoding="utf-8")
+        text = Path(args.file).read_bytes().decode("utf-8")  # with its ends of lines
     else:
         text = args.text
     if not text:
@@ -67,7 +71,7 @@ def _text(args: argparse.Namespace) -> str:
 def _plain(value: Any) -> Any:
     """Make something that JSON can hold; an infinity has no number there."""
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return _plain(asdict(value))
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
@@ -79,7 +83,7 @@ def _human(value: float | Interval) -> str:
     """Print a number with three digits or, if large, to the unit or with a prefix."""
     if isinstance(value, Interval):
         return f"{_human(value.low)} to {_human(value.high)}"
-    if value < 1000:
+    if value < 1000 or value == math.inf:
         return f"{value:.3g}"
     if value < 1e6:
         return f"{value:,.0f}"
@@ -128,9 +132,7 @@ def _shape(args: argparse.Namespace) -> PublishedModel:
             f"a model must be one of {', '.join(MODELS)}, or a file of sizes that ends in .json; "
             f"got {args.model!r}"
         )
-    sizes = json.loads(Path(args.model).read_text(encoding="utf-8"))
-    if not isinstance(sizes, dict):
-        raise ValueError("a file of sizes must hold one JSON object")
+    sizes = read_json(args.model)
     style, tied = sizes.pop("style", "llama"), sizes.pop("tied", True)
     known = {field.name: field.default is MISSING for field in fields(Config)}
     wrong = sorted(sizes.keys() - known.keys())
@@ -140,6 +142,8 @@ def _shape(args: argparse.Namespace) -> PublishedModel:
     config = Config(**sizes)
     if style not in ("llama", "gpt2"):
         raise ValueError(f"style must be 'llama' or 'gpt2'; got {style!r}")
+    if not isinstance(tied, bool):
+        raise ValueError(f"tied must be true or false; got {tied!r:.60}")
     counted = llama_parameters(config, tied=tied) if style == "llama" else gpt_parameters(config)
     return PublishedModel(config, counted)
 
@@ -251,7 +255,11 @@ def _print_surprisal(report: Report) -> None:
 
 def _chooser(args: argparse.Namespace) -> Callable[[NDArray[np.floating[Any]]], int]:
     """Compose temperature, cuts and draw; without a temperature, take the best token."""
+    check_nonnegative(args.seed, "seed")
     if args.temperature == 0:
+        for name, cut in (("top-k", args.top_k), ("top-p", args.top_p), ("min-p", args.min_p)):
+            if cut is not None:
+                raise ValueError(f"nothing is drawn at temperature 0; got {name} {cut}")
         return lambda logits: int(np.argmax(logits))
     rng = np.random.default_rng(args.seed)
 
@@ -462,9 +470,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     try:
+        if sys.stdout is None:
+            raise OSError("standard output must be open to be written to; it is closed")
         report = args.run(args)
         if args.json:
-            print(json.dumps(_plain(report), ensure_ascii=False, allow_nan=False))
+            every = str(sys.stdout.encoding).lower().startswith("utf")  # it can write every letter
+            print(json.dumps(_plain(report), ensure_ascii=not every, allow_nan=False))
         else:
             args.show(report)
         sys.stdout.flush()
@@ -477,5 +488,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except (ValueError, TypeError, OSError) as error:
         print(f"primer_ref: {error}", file=sys.stderr)
+        return 1
+    except ArithmeticError as error:
+        print(f"primer_ref: numbers must stay finite; {error}", file=sys.stderr)
         return 1
     return 0

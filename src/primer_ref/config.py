@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
 __all__ = ["Config"]
 
@@ -37,7 +40,10 @@ class Config:
     Raises
     ------
     ValueError
-        If a size is not positive, heads do not divide into groups, or a head has an odd size.
+        If a size is not positive or a number not finite, heads do not divide into groups, or a
+        head has an odd size.
+    TypeError
+        If a size is not a whole number.
 
     Examples
     --------
@@ -62,9 +68,16 @@ class Config:
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
+        for name, field in self.__dataclass_fields__.items():
+            value: Any = getattr(self, name)
+            kind: type[Any] = Integral if field.type == "int" else Real
+            if isinstance(value, bool) or not isinstance(value, kind):
+                what = "whole number" if kind is Integral else "number"
+                raise TypeError(f"{name} must be a {what}; got {value!r:.60}")
+            if not value > 0:
+                raise ValueError(f"{name} must be positive; got {value}")
+            if value == math.inf:
+                raise ValueError(f"{name} must be finite; got {value}")
         if self.n_heads % self.n_kv_heads:
             raise ValueError(
                 "n_heads must be a multiple of n_kv_heads, so that each serves as many; "

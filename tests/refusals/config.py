@@ -16,6 +16,11 @@ SIZES = {
 ROWS = [
     (Config, SIZES | {"width": 0}, "width must be positive; got 0"),
     (Config, SIZES | {"rope_base": float("nan")}, "rope_base must be positive; got nan"),
+    (Config, SIZES | {"rope_base": float("inf")}, "rope_base must be finite; got inf"),
+    (Config, SIZES | {"eps": 1j}, "eps must be a number; got 1j"),
+    (Config, SIZES | {"width": 8.0}, "width must be a whole number; got 8.0"),
+    (Config, SIZES | {"n_layers": True}, "n_layers must be a whole number; got True"),
+    (Config, SIZES | {"context": "5"}, "context must be a whole number; got '5'"),
     (Config, SIZES | {"n_kv_heads": 3}, "n_heads must be a multiple of n_kv_heads.* got 4 and 3"),
     (Config, SIZES | {"head_size": 3}, "head_size must be even.* got 3"),
 ]
