@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import sys
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -242,7 +243,8 @@ def parse_action(text: str, tools: Sequence[Tool]) -> Call | Answer:
     Raises
     ------
     ValueError
-        If the text is not JSON, names no tool, or the arguments are not those of the tool.
+        If the text is not JSON, says something twice, names no tool, or the arguments are not those
+        of the tool, with finite numbers.
 
     Examples
     --------
@@ -255,7 +257,7 @@ def parse_action(text: str, tools: Sequence[Tool]) -> Call | Answer:
     Answer(text='42')
     """
     try:
-        turn = json.loads(text)
+        turn = json.loads(text, object_pairs_hook=_unique)
     except RecursionError:
         raise ValueError("a turn must not be nested so deep") from None
     named = {tool.name: tool for tool in tools}
@@ -267,6 +269,16 @@ def parse_action(text: str, tools: Sequence[Tool]) -> Call | Answer:
     raise ValueError(f"a turn must be an answer or call one of {[*named]}; got {text:.60}")
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object in which one entry would hide another."""
+    entries: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in entries:
+            raise ValueError(f"names in a turn must be unique; got {name!r:.60} twice")
+        entries[name] = value
+    return entries
+
+
 def _arguments(tool: Tool, given: dict[str, Any]) -> dict[str, Any]:
     """Read the arguments of a call, or say what is wrong with them."""
     if given.keys() != dict(tool.parameters).keys():
@@ -274,8 +286,11 @@ def _arguments(tool: Tool, given: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"the arguments of {tool.name} must be {expected}; got {[*given]}")
     arguments = {}
     for name, kind in tool.parameters:
-        # JSON writes some floats as whole numbers; a bool is no int here.
-        value = float(given[name]) if kind is float and type(given[name]) is int else given[name]
+        value = given[name]
+        if kind is float and type(value) in (int, float):  # a bool is no int here
+            if not abs(value) <= sys.float_info.max:
+                raise ValueError(f"{name} must be finite; got {value!r:.60}")
+            value = float(value)  # JSON writes some floats as whole numbers
         if type(value) is not kind:
             raise ValueError(f"{name} must be of type {kind.__name__}; got {given[name]!r}")
         arguments[name] = value

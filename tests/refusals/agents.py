@@ -28,6 +28,11 @@ BAD = {
     '{"good": {"text": 1, "count": 1, "share": 1}}': "text must be of type str; got 1",
     '{"good": {"text": "a", "count": true, "share": 1}}': "count must be of type int; got True",
     '{"good": {"text": "a", "count": 1.5, "share": 1}}': "count must be of type int; got 1.5",
+    '{"answer": "a", "answer": "b"}': "names in a turn must be unique; got 'answer' twice",
+    '{"good": {"text": "a", "text": "b", "count": 1, "share": 1}}': "unique; got 'text' twice",
+    '{"good": {"text": "a", "count": 1, "share": NaN}}': "share must be finite; got nan",
+    '{"good": {"text": "a", "count": 1, "share": -1e400}}': "share must be finite; got -inf",
+    '{"good": {"text": "a", "count": 1, "share": 1' + "0" * 400 + "}}": "must be finite; got 1000",
     '{"good": {"text": "a", "count": 1, "share": "x"}}': "share must be of type float; got 'x'",
 }
 
