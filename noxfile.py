@@ -49,7 +49,7 @@ def install(session: nox.Session, group: str, *, model: bool = False) -> None:
 
 @nox.session(default=True)
 def docs(session: nox.Session) -> None:
-    """Build the book, all its versions, into build/html."""
+    """Build the book, all its versions, into build/html (-- --latest: the working copy alone)."""
     install(session, "docs")
     session.run("python", "docs/build_versions.py", *session.posargs)
 

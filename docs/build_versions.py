@@ -283,12 +283,16 @@ def has_inline(page: Path) -> bool:
     return any(mark in text for mark in INLINE)
 
 
-def build_site(root: Path, site: Path, base: str = "") -> None:
-    """Build every version that this clone can, and what joins them."""
+def build_site(root: Path, site: Path, base: str = "", *, only_latest: bool = False) -> None:
+    """Build every version that this clone can, or the latest alone, and what joins them."""
     cache = site.parent / f"{site.name}-cache"
     cache.mkdir(parents=True, exist_ok=True)
     releases = read_releases(root / "docs" / "releases.toml")
     build_latest(root, site, cache, base)
+    if only_latest:
+        built = [one for one in releases if (cache / f"{one.version}.stamp").exists()]
+        write_root(site, version_data(site, built), base)
+        return
     built = [release for release in releases if build_release(root, site, cache, release, base)]
     names = {release.version for release in built}
     if missing := [release.version for release in releases if release not in built]:
@@ -309,10 +313,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the book, all its versions.")
     parser.add_argument("folder", nargs="?", type=Path, default=root / "build" / "html")
     parser.add_argument("--base-url", default="", metavar="URL", help="where it will be published")
+    parser.add_argument("--latest", action="store_true", help="build the working copy alone")
     given = parser.parse_args()
     site, base = given.folder.resolve(), given.base_url
     try:
-        build_site(root, site, f"{base.rstrip('/')}/" if base else "")
+        base = f"{base.rstrip('/')}/" if base else ""
+        build_site(root, site, base, only_latest=given.latest)
     except RuntimeError as error:
         sys.exit(str(error))
     print(f"\nThe book is in {site}")

@@ -291,7 +291,7 @@ def test_two_orthogonal_cases_follow_the_flow_and_turn_at_the_pace_of_a_logarith
     rest = 2 * np.log(cases) / cases
 
     def path(t: float) -> F:
-        return np.log1p(cases**2 * t) / cases
+        return np.asarray(np.log1p(cases**2 * t) / cases)
 
     for t in (0.3, 2.0, 50.0):
         slope = (path(t * (1 + 1e-5)) - path(t * (1 - 1e-5))) / (2e-5 * t)

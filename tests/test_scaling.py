@@ -44,8 +44,8 @@ def test_kaplans_joint_law_adds_within_the_bracket() -> None:
         bracket = (6.4e13 / n) ** (0.076 / 0.103) + 1.8e13 / d
         np.testing.assert_allclose(math.log(kaplan_loss(n, d)), 0.103 * math.log(bracket))
     # Kaplan et al. 2020, section 4: 5·10³ N^0.74 tokens keep the penalty at two percent.
-    n = np.geomspace(1e7, 1e10, 4)
-    penalty = kaplan_loss(n, 5e3 * n**0.74) / kaplan_loss(n, 1e300) - 1
+    sizes = np.geomspace(1e7, 1e10, 4)
+    penalty = kaplan_loss(sizes, 5e3 * sizes**0.74) / kaplan_loss(sizes, 1e300) - 1
     np.testing.assert_allclose(penalty, 0.02, atol=5e-3)
 
 

@@ -469,9 +469,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     args = _parser().parse_args(argv)
+    if sys.stdout is None:
+        print("primer_ref: standard output must be open to be written to", file=sys.stderr)
+        return 1
     try:
-        if sys.stdout is None:
-            raise OSError("standard output must be open to be written to; it is closed")
         report = args.run(args)
         if args.json:
             every = str(sys.stdout.encoding).lower().startswith("utf")  # it can write every letter

@@ -85,7 +85,6 @@ def offenders(found: Iterator[tuple[str, object]]) -> str:
 
 def test_every_chapter_has_its_page(pages: dict[str, Page]) -> None:
     chapters = {path.stem for path in (ROOT / "docs" / "chapters").glob("*.md")}
-    assert len(chapters) == 15
     assert {f"latest/chapters/{name}.html" for name in chapters} <= pages.keys()
 
 

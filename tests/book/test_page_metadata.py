@@ -58,5 +58,5 @@ def test_the_index_for_programs_lists_every_document(built_book: Path) -> None:
     assert len(listed) == len(set(listed))
     assert set(listed) == {path.relative_to(DOCS).as_posix() for path in files}
     series = [name for name in listed if name.startswith("chapters/")]
-    assert series == sorted(series) == listed[:15]
+    assert series == sorted(series) == listed[: len(series)]
     assert len(text) < 50_000  # it is meant to be read at once
