@@ -39,6 +39,7 @@ from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from packaging.version import Version
 
@@ -262,19 +263,21 @@ def write_root(site: Path, versions: list[dict[str, Any]], base: str = "") -> No
     if base:
         (site / "robots.txt").write_text("\n".join([*robots, ""]), encoding="utf-8")
     (site / ".nojekyll").touch()
-    (site / "_headers").write_text(headers(site, versions), encoding="utf-8")
+    (site / "_headers").write_text(headers(site, versions, base), encoding="utf-8")
 
 
-def headers(site: Path, versions: list[dict[str, Any]]) -> str:
+def headers(site: Path, versions: list[dict[str, Any]], base: str = "") -> str:
     """Ask a static host to send the policy with the root's pages and with each version that obeys.
 
-    Releases up to 0.2 have inline scripts and styles, and keep them.
+    Releases up to 0.2 have inline scripts and styles, and keep them. Paths are those from the root
+    of the host.
     """
+    root = urlsplit(base).path.rstrip("/")
     names = [*(version["name"] for version in versions), "stable"]
     folders = [site / name for name in names if (site / name).is_dir()]
     obeying = [folder for folder in folders if not any(map(has_inline, folder.rglob("*.html")))]
     paths = ["/", "/index.html", "/versions.html", *(f"/{folder.name}/*" for folder in obeying)]
-    return "".join(f"{path}\n  Content-Security-Policy: {POLICY}\n" for path in paths)
+    return "".join(f"{root}{path}\n  Content-Security-Policy: {POLICY}\n" for path in paths)
 
 
 def has_inline(page: Path) -> bool:

@@ -278,6 +278,8 @@ def test_the_policy_is_sent_with_the_versions_that_obey_it(tmp_path: Path, inlin
     paths = ["/", "/index.html", "/versions.html", "/latest/*"]
     listed: list[dict[str, object]] = [{"name": "latest"}, {"name": "0.1"}]
     assert headers(tmp_path, listed) == "".join(path + rule for path in paths)
+    below = headers(tmp_path, listed, "https://example.org/book/")
+    assert below == "".join(f"/book{path}{rule}" for path in paths)
 
 
 def test_a_changed_stylesheet_is_written_into_every_page(
