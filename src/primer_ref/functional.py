@@ -86,7 +86,8 @@ def as_mask(mask: ArrayLike) -> Floats:
     >>> print(as_mask([0, 0]))
     [0. 0.]
     """
-    if np.asarray(mask).dtype == np.bool_:
+    read = mask if hasattr(mask, "dtype") else np.asarray(mask)  # one that records stays as it is
+    if read.dtype == np.bool_:
         raise TypeError("a mask is added to scores, 0 to show and −∞ to hide; got truth values")
     return as_floats(mask)
 
