@@ -139,7 +139,10 @@ def reinterpret(x: Any, dtype: Any) -> Any:
     >>> print(reinterpret(np.array([1.0, 2.0, 3.0, 4.0]), np.complex128))
     [1.+2.j 3.+4.j]
     """
-    return np.ascontiguousarray(x).view(dtype)
+    x, one = np.ascontiguousarray(x), np.empty(0, dtype)
+    if x.dtype.kind not in "fc" or x.real.dtype != one.real.dtype:
+        raise TypeError(f"numbers are read in their own precision; got {x.dtype} as {one.dtype}")
+    return x.view(dtype)
 
 
 # --- Rules of more than a line ---------------------------------------------------------------

@@ -16,6 +16,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.functional import as_floats
+
 __all__ = ["Model", "decode", "encode", "ideal_code", "ideal_interval", "quantize"]
 
 #: From the symbols so far to a table of whole frequencies of the next symbol.
@@ -60,7 +62,7 @@ def quantize(p: ArrayLike, *, total: int = 1 << 31) -> NDArray[np.int64]:
     >>> print(quantize([0.5, 0.5, 0.0], total=103))
     [51 51  1]
     """
-    p = np.asarray(p, dtype=np.float64)
+    p = np.asarray(as_floats(p), np.float64)
     if p.ndim != 1 or p.size == 0 or not np.all(p >= 0) or not abs(np.sum(p) - 1) < 1e-6:
         raise ValueError(f"p must be one distribution; got shape {p.shape}, sum {np.sum(p)}")
     if not p.size < total <= MAX_TOTAL // 2:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.checks import check_nonnegative_finite
+from primer_ref.functional import as_floats
 
 __all__ = [
     "accumulated_variance",
@@ -262,7 +263,7 @@ def refit_chain(
 
 
 def _frequencies(p: ArrayLike) -> NDArray[np.float64]:
-    p = np.asarray(p, dtype=np.float64)
+    p = np.asarray(as_floats(p), np.float64)
     if p.ndim != 1 or p.size == 0:
         raise ValueError(f"p must be one distribution; got shape {p.shape}")
     if not (np.all(p >= 0) and abs(p.sum() - 1) < 1e-8):

@@ -327,7 +327,8 @@ def json_pattern(depth: int) -> str:
     Raises
     ------
     ValueError
-        If the depth is negative.
+        If the depth is negative, no whole number, or above 8, where a pattern has 30 million
+        characters.
 
     Notes
     -----
@@ -347,6 +348,8 @@ def json_pattern(depth: int) -> str:
     """
     if depth < 0:
         raise ValueError(f"depth must be at least 0; got {depth}")
+    if depth > 8 or not float(depth).is_integer():
+        raise ValueError(f"depth must be whole and at most 8, or 4^depth is too long; got {depth}")
     scalar = f"{JSON_STRING}|{JSON_NUMBER}|true|false|null"
     if depth == 0:
         return f"(?:{scalar})"

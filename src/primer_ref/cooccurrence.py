@@ -119,7 +119,7 @@ def pmi(counts: ArrayLike, *, alpha: float = 1.0) -> Floats:
 
 
 def _pair_counts(counts: ArrayLike) -> NDArray[np.float64]:
-    counts = np.asarray(counts, dtype=np.float64)
+    counts = np.asarray(as_floats(counts), np.float64)
     bad = ~((counts >= 0) & (counts < np.inf))
     if counts.ndim != 2 or np.any(bad):
         got = counts[bad][0] if np.any(bad) else f"shape {counts.shape}"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.functional import as_floats
 from primer_ref.information import entropy
 
 __all__ = [
@@ -143,7 +144,7 @@ def expected_vocabulary(p: ArrayLike, n: ArrayLike) -> Floats:
     >>> print(expected_vocabulary([0.5, 0.5], [0, 1, 2, 3]))
     [0.   1.   1.5  1.75]
     """
-    p, n = np.asarray(p, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    p, n = np.asarray(as_floats(p), np.float64), np.asarray(as_floats(n), np.float64)
     if not np.all((p >= 0) & (p <= 1)) or not np.all(n >= 0):
         raise ValueError("p must hold probabilities in [0, 1], and n must not be negative")
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -204,7 +205,7 @@ def heaps_least_squares(growth: ArrayLike, *, n_points: int = 50) -> float:
     >>> print(f"{heaps_least_squares(np.arange(1, 10001) ** 0.6):.4f}")
     0.6000
     """
-    growth = np.asarray(growth, dtype=np.float64)
+    growth = np.asarray(as_floats(growth), np.float64)
     if growth.size < 2 or n_points < 2:
         raise ValueError(
             f"there must be at least 2 sizes and 2 points; got {growth.size} and {n_points}"
@@ -251,7 +252,7 @@ def burstiness(positions: ArrayLike) -> float:
     >>> print(burstiness([3, 7, 11, 15]), f"{burstiness([1, 2, 3, 4, 5, 100]):.3f}")
     -1.0 0.310
     """
-    gaps = np.diff(np.asarray(positions, dtype=np.float64))
+    gaps = np.diff(np.asarray(as_floats(positions), np.float64))
     if gaps.size < 2 or not np.all(gaps > 0):
         raise ValueError("positions must ascend and leave at least two gaps")
     mean, deviation = np.mean(gaps), np.std(gaps)
@@ -294,7 +295,7 @@ def miller_madow_entropy(counts: ArrayLike) -> float:
     >>> print(f"{miller_madow_entropy([2, 2, 0]):.4f}")  # log 2 + 1/8
     0.8181
     """
-    counts = np.asarray(counts, dtype=np.float64)
+    counts = np.asarray(as_floats(counts), np.float64)
     total = np.sum(counts)
     if not np.all(counts >= 0) or not 0 < total < np.inf:
         raise ValueError(f"counts must be at least 0, and not all 0; got a sum of {total}")
@@ -344,6 +345,8 @@ def mutual_information_by_distance(
     ------
     ValueError
         If a distance is not between 1 and N − 1.
+    TypeError
+        If the distances are not integers.
 
     Notes
     -----
@@ -366,7 +369,9 @@ def mutual_information_by_distance(
     [0. 0. 0.]
     """
     kinds, symbols = np.unique(np.asarray(symbols), return_inverse=True)
-    distances = np.asarray(distances, dtype=np.int64)
+    distances = np.asarray(distances)
+    if distances.dtype.kind not in "iu":
+        raise TypeError(f"distances must be integers; got entries of type {distances.dtype}")
     bad = (distances < 1) | (distances >= symbols.size)
     if np.any(bad):
         raise ValueError(

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.functional import as_floats
+
 __all__ = [
     "Banding",
     "JaccardEstimate",
@@ -310,7 +312,7 @@ def band_curve(similarity: ArrayLike, *, bands: int, rows: int) -> Floats:
     >>> print(band_curve([0.2, 0.5, 0.8], bands=20, rows=5).round(4))
     [0.0064 0.4701 0.9996]
     """
-    s = np.asarray(similarity, dtype=np.float64)
+    s = np.asarray(as_floats(similarity), np.float64)
     if not np.all((s >= 0) & (s <= 1)):
         raise ValueError("a similarity must be in [0, 1]")
     if not (bands >= 1 and rows >= 1):

@@ -45,7 +45,7 @@ def as_floats(x: ArrayLike) -> Floats:
     Raises
     ------
     TypeError
-        If the entries are not real numbers.
+        If the entries are not real numbers, or some are masked.
 
     Examples
     --------
@@ -56,6 +56,8 @@ def as_floats(x: ArrayLike) -> Floats:
     """
     if not isinstance(x, np.ndarray) and hasattr(x, "__array_function__"):
         return cast("Floats", x)
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError("an array must show all its numbers; got a masked one, use its .filled()")
     x = np.asarray(x)
     if x.dtype.kind not in "biuf":
         raise TypeError(f"an array must hold real numbers; got entries of type {x.dtype}")

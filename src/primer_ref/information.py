@@ -487,7 +487,7 @@ def bits_per_byte(log_probs: ArrayLike, n_bytes: int) -> float:
 
 def _log_probs(log_probs: ArrayLike) -> Floats:
     # A mean over many tokens is taken in float64 whatever the model computed in.
-    log_probs = np.asarray(log_probs, dtype=np.float64)
+    log_probs = np.asarray(as_floats(log_probs), np.float64)
     if log_probs.size == 0:
         raise ValueError("log_probs must hold at least one value; got none")
     bad = ~(log_probs <= 0)

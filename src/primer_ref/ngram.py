@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.functional import as_floats
+
 __all__ = [
     "NgramModel",
     "additive_smoothing",
@@ -175,7 +177,7 @@ def interpolate(counts: ArrayLike, totals: ArrayLike, prior: Floats, strength: f
 
 
 def _nonnegative(x: ArrayLike, name: str) -> NDArray[np.float64]:
-    x = np.asarray(x, dtype=np.float64)
+    x = np.asarray(as_floats(x), np.float64)
     bad = ~((x >= 0) & (x < np.inf))
     if np.any(bad):
         raise ValueError(f"{name} must be finite and at least 0; got {x[bad][0]}")

@@ -102,7 +102,7 @@ def masked_scores(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None) -> 
     Raises
     ------
     ValueError
-        If queries and keys differ in size.
+        If queries and keys differ in size or are no rows.
     TypeError
         If the mask holds truth values.
 
@@ -113,6 +113,8 @@ def masked_scores(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None) -> 
     [[3. 1.]]
     """
     q, k = as_floats(q), as_floats(k)
+    if not q.shape or len(k.shape) < 2:
+        raise ValueError(f"queries and keys must be rows; got shapes {q.shape} and {k.shape}")
     if q.shape[-1] != k.shape[-1]:
         raise ValueError(
             f"queries and keys must have one size; got {q.shape[-1]} and {k.shape[-1]}"

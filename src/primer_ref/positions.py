@@ -104,7 +104,7 @@ def turns_at(positions: ArrayLike, frequencies: ArrayLike) -> NDArray[np.complex
     >>> turns_at([0, 1], [1.0, 0.1]).round(3).tolist()
     [[(1+0j), (1+0j)], [(0.54+0.841j), (0.995+0.1j)]]
     """
-    angles = np.multiply.outer(np.asarray(positions, np.float64), np.asarray(frequencies))
+    angles = np.multiply.outer(np.asarray(as_floats(positions), np.float64), as_floats(frequencies))
     return np.asarray(np.exp(1j * angles))  # (T, D / 2)
 
 

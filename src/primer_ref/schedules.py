@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.functional import as_floats
 from primer_ref.trees import tree_map
 
 __all__ = [
@@ -35,7 +36,7 @@ Tree = Any
 
 def _check_schedule(step: ArrayLike, peak: float, floor: float, bounds: Sequence[int]) -> Floats:
     """Check that the phases follow one another, and that the steps are in them."""
-    step = np.asarray(step, np.float64)
+    step = np.asarray(as_floats(step), np.float64)
     total = bounds[-1]
     if total < 1 or list(bounds) != sorted(bounds) or bounds[0] < 0:
         raise ValueError(f"phases must end one after another, the last at 1 or later; got {bounds}")
@@ -259,7 +260,8 @@ def gradient_noise_scale(
     if not 0 < n_small < n_large:
         raise ValueError(f"batch sizes must be 0 < n_small < n_large; got {n_small} and {n_large}")
     means = []
-    for norms in (np.asarray(small, np.float64), np.asarray(large, np.float64)):
+    for given in (small, large):
+        norms = np.asarray(as_floats(given), np.float64)
         if not norms.size or not np.all(norms >= 0):
             raise ValueError(f"squared norms must be at least one, none negative; got {norms}")
         means.append(float(np.mean(norms)))

@@ -179,7 +179,7 @@ def expected_utilities(
     >>> print(expected_utilities([0.0, 1.0, 5.0], lambda x, y: -abs(x - y)).round(4))
     [-2.     -1.6667 -3.    ]
     """
-    if not candidates:
+    if len(candidates) == 0:
         raise ValueError("there must be at least one candidate; got none")
     table = [[utility(one, other) for other in candidates] for one in candidates]
     return np.asarray(np.mean(table, axis=1))

@@ -86,7 +86,8 @@ def green_list(previous: int, *, n_tokens: int, key: bytes, fraction: float) -> 
     Raises
     ------
     ValueError
-        If ``fraction`` is not between 0 and 1, or leaves no token green or none red.
+        If ``fraction`` is not between 0 and 1, or leaves no token green or none red, or the token
+        before is none.
 
     Notes
     -----
@@ -104,6 +105,8 @@ def green_list(previous: int, *, n_tokens: int, key: bytes, fraction: float) -> 
     n_green = round(fraction * n_tokens)
     if not 0 < n_green < n_tokens:
         raise ValueError(f"some tokens must be green and some red; got {n_green} of {n_tokens}")
+    if np.asarray(previous).dtype.kind not in "iu" or not 0 <= previous < 2**64:
+        raise ValueError(f"previous must be a token, of 64 bits at most; got {previous!r:.60}")
     stream = hashlib.shake_256(key + int(previous).to_bytes(8, "little")).digest(8 * n_tokens)
     value = np.frombuffer(stream, "<u8")
     green: Bools = value <= np.partition(value, n_green - 1)[n_green - 1]
@@ -178,6 +181,8 @@ def detect(tokens: Sequence[int], *, n_tokens: int, key: bytes, fraction: float)
     ValueError
         If a token is not from 0 to V − 1, there is no pair, or ``fraction`` is not between 0
         and 1.
+    TypeError
+        If tokens are not integers.
 
     Notes
     -----
@@ -201,11 +206,14 @@ def detect(tokens: Sequence[int], *, n_tokens: int, key: bytes, fraction: float)
     >>> found.green == found.scored, detect(text, n_tokens=1000, key=b"other", fraction=0.5).z < 2
     (True, True)
     """
-    for token in tokens:
-        if not 0 <= token < n_tokens:
-            raise ValueError(f"tokens must be from 0 to {n_tokens - 1}; got {token}")
+    numbers = np.asarray(tokens)
+    if numbers.size and numbers.dtype.kind not in "iu":
+        raise TypeError(f"tokens must be integers; got entries of type {numbers.dtype}")
+    wrong = (numbers < 0) | (numbers >= n_tokens)
+    if np.any(wrong):
+        raise ValueError(f"tokens must be from 0 to {n_tokens - 1}; got {numbers[wrong][0]}")
     following: dict[int, set[int]] = defaultdict(set)
-    for previous, token in pairwise(tokens):
+    for previous, token in pairwise(numbers.tolist()):
         following[previous].add(token)
     green = 0
     for previous, after in following.items():

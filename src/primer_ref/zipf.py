@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.functional import log_softmax, softmax
+from primer_ref.functional import as_floats, log_softmax, softmax
 
 __all__ = [
     "ZipfFit",
@@ -66,7 +66,7 @@ class ZipfMandelbrotFit:
 
 def _shares(counts: ArrayLike) -> tuple[Floats, float]:
     """Relative frequencies by rank, and the size of the sample."""
-    counts = np.asarray(counts, dtype=np.float64)
+    counts = np.asarray(as_floats(counts), np.float64)
     bad = ~((counts >= 0) & (counts < np.inf))
     if counts.ndim != 1 or np.any(bad):
         got = counts[bad][0] if np.any(bad) else f"shape {counts.shape}"

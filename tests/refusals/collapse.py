@@ -34,4 +34,10 @@ ROWS = [
     (expected_support, SIZES | {"p": [1.5, -0.5]}, "p must be nonnegative and sum to 1"),
     (resample_chain, SIZES | {"p": [[1.0]], "rng": RNG}, r"one distribution; got shape \(1, 1\)"),
     (resample_chain, SIZES | {"p": [np.nan, 1], "rng": RNG}, "sum to 1; got a sum of nan"),
+    (expected_heterozygosity, {"p": [0.5, 0.5 + 1j], **SIZES}, "must hold real numbers"),
+    (
+        expected_support,
+        {"p": np.ma.masked_array([0.5, 0.5], [False, True]), **SIZES},
+        "got a masked one",
+    ),
 ]

@@ -23,4 +23,7 @@ ROWS = [
     (TOKENS.advance, {"state": 0, "token": 2}, "continue an accepted text; got 2 in 0"),
     (first_step, {"budget": 1}, "at least the 2 tokens to an end; got 1"),
     (json_pattern, {"depth": -1}, "depth must be at least 0; got -1"),
+    (json_pattern, {"depth": float("nan")}, "whole and at most 8.*; got nan"),
+    (json_pattern, {"depth": 1.5}, "whole and at most 8.*; got 1.5"),
+    (json_pattern, {"depth": 2**70}, "whole and at most 8.*; got 1180591620717411303424"),
 ]

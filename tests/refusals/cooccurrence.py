@@ -37,4 +37,7 @@ ROWS = [
         {"scores": SCORES, "counts": SCORES + 1, "n_negative": 0},
         "n_negative must be positive; got 0",
     ),
+    (pmi, {"counts": [[1j]]}, "must hold real numbers; got entries of type complex128"),
+    (ppmi, {"counts": np.ma.masked_array([[1, 2]], [[True, False]])}, "got a masked one"),
+    (ppmi, {"counts": [["1"]]}, "must hold real numbers; got entries of type <U1"),
 ]

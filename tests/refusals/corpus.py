@@ -25,4 +25,22 @@ ROWS = [
     (miller_madow_entropy, {"counts": [np.nan]}, "got a sum of nan"),
     (mutual_information_by_distance, {"symbols": [0, 1], "distances": [0]}, "and 1; got 0"),
     (mutual_information_by_distance, {"symbols": [0, 1], "distances": [1, 2]}, "and 1; got 2"),
+    (
+        expected_vocabulary,
+        {"p": [0.5 + 1j], "n": 1},
+        "real numbers; got entries of type complex128",
+    ),
+    (expected_vocabulary, {"p": [0.5], "n": [np.datetime64("2020-01-01")]}, "type datetime64"),
+    (
+        heaps_least_squares,
+        {"growth": np.ma.masked_array([1, 2, 3], [False, True, False])},
+        "got a masked one",
+    ),
+    (burstiness, {"positions": ["1", "2", "4", "9"]}, "must hold real numbers"),
+    (miller_madow_entropy, {"counts": [2, 2j]}, "must hold real numbers"),
+    (
+        mutual_information_by_distance,
+        {"symbols": [0, 1, 0], "distances": [1.5]},
+        "must be integers",
+    ),
 ]

@@ -30,4 +30,5 @@ ROWS = [
     (lsh_bands, {"signatures": [1, 2], "n_bands": 1}, r"got shape \(2,\) and 1"),
     (lsh_bands, {"signatures": [[1, 2, 3]], "n_bands": 2}, r"got shape \(1, 3\) and 2"),
     (lsh_bands, {"signatures": [[1, 2, 3]], "n_bands": 0}, "and 0"),
+    (band_curve, {"similarity": 0.5 + 1j, "bands": 2, "rows": 2}, "must hold real numbers"),
 ]

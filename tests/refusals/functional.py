@@ -29,4 +29,7 @@ ROWS = [
     (entropy_slope, {"s": [0, np.nan]}, "finite largest score in every row; got nan"),
     (softmax_jacobian, {"p": [1], "temperature": np.nan}, "temperature must be positive"),
     (softmax_vjp, {"p": [1], "dp": [1], "temperature": -1}, "temperature must be positive"),
+    (as_floats, {"x": np.ma.masked_array([1.0, 9.0], [False, True])}, "got a masked one"),
+    (as_floats, {"x": np.datetime64("2020-01-01")}, "got entries of type datetime64"),
+    (softmax, {"s": np.ma.masked_array([0.0, 9.0], [False, True])}, "must show all its numbers"),
 ]

@@ -13,4 +13,6 @@ ROWS = [
     (online_softmax, {"s": 1.0}, r"at least one score; got shape \(\)"),
     (online_softmax, {"s": [1.0, np.nan]}, "finite largest score .* got nan"),
     (online_softmax, {"s": [[1.0], [-np.inf]]}, "finite largest score .* got -inf"),
+    (masked_scores, {"q": 1.0, "k": [[1.0]]}, r"must be rows; got shapes \(\) and \(1, 1\)"),
+    (masked_scores, {"q": [[1.0]], "k": [1.0]}, r"must be rows; got shapes \(1, 1\) and \(1,\)"),
 ]

@@ -9,6 +9,7 @@ from primer_ref.positions import (
     rotary_frequencies,
     rotary_half_split,
     rotations,
+    turns_at,
 )
 
 TURNS = rotations([0, 1], 2)
@@ -31,4 +32,11 @@ ROWS = [
     (interleaved_to_half, {"x": 1.0, "head_size": 2}, r"whole heads .* got shape \(\)"),
     (half_to_interleaved, {"x": np.ones(6), "head_size": 4}, r"got shape \(6,\) and head_size 4"),
     (half_to_interleaved, {"x": np.ones(6), "head_size": 0}, "head_size 0"),
+    (rotations, {"positions": None, "size": 2}, "must hold real numbers; got .* object"),
+    (
+        turns_at,
+        {"positions": [1j], "frequencies": [1.0]},
+        "must hold real numbers; got .* complex128",
+    ),
+    (turns_at, {"positions": [1.0], "frequencies": ["1"]}, "must hold real numbers; got .* <U1"),
 ]

@@ -22,4 +22,6 @@ ROWS = [
     (nf4_dequantize, {"codes": [16], "scales": [1.0]}, "codes must lie from 0 to 15"),
     (nf4_dequantize, {"codes": [], "scales": [1.0]}, "codes must lie from 0 to 15"),
     (nf4_dequantize, {"codes": [1, 2, 3], "scales": [1.0, 1.0]}, r"shapes \(3,\) and \(2,\)"),
+    (nf4_dequantize, {"codes": [1.5], "scales": [1.0]}, "codes must be integers; got .* float64"),
+    (nf4_dequantize, {"codes": [1], "scales": [1j]}, "must hold real numbers; got .* complex128"),
 ]

@@ -41,4 +41,7 @@ ROWS = [
     (accumulate, {"parts": []}, r"each of at least one token; got \[\]"),
     (accumulate, {"parts": [(1.0, 1.0, 0)]}, r"each of at least one token; got \[0\]"),
     (accumulate, {"parts": [(1.0, 1.0, 1), (1.0, [1.0], 1)]}, "trees must have one structure"),
+    (warmup_cosine, {**COSINE, "step": [1j]}, "must hold real numbers; got .* complex128"),
+    (warmup_stable_decay, {**STABLE, "step": None}, "must hold real numbers; got .* object"),
+    (gradient_noise_scale, {**NOISE, "small": ["1"]}, "must hold real numbers; got .* <U1"),
 ]

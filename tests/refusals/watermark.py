@@ -19,4 +19,8 @@ ROWS = [
     (detect, TEXT | {"fraction": 1}, "fraction must be between 0 and 1; got 1"),
     (z_score, {"green": 3, "n": 2, "fraction": 0.5}, "green must be from 0 to n.*got 3 and 2"),
     (z_score, {"green": 1, "n": 2, "fraction": 1.5}, "fraction must be between 0 and 1; got 1.5"),
+    (green_list, LIST | {"previous": -1}, "previous must be a token.*; got -1"),
+    (green_list, LIST | {"previous": 2**64}, "of 64 bits at most; got 18446744073709551616"),
+    (green_list, LIST | {"previous": 1.0}, "previous must be a token.*; got 1.0"),
+    (detect, TEXT | {"tokens": [1, 2.5]}, "tokens must be integers; got .* float64"),
 ]

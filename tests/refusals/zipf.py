@@ -19,4 +19,15 @@ ROWS = [
     (zipf_mandelbrot, {"counts": [6, 3, 3]}, "must have a best shift.* at -1"),
     (zipf_mandelbrot, {"counts": [3, 0, 3]}, "must have a best shift.* at -1"),
     (zipf_mandelbrot, {"counts": 1e5 * np.exp(-np.arange(99) / 9)}, "must have a best shift"),
+    (zipf_exponent, {"counts": [3, 1j]}, "must hold real numbers; got entries of type complex128"),
+    (
+        zipf_least_squares,
+        {"counts": np.ma.masked_array([3, 2, 1], [False, True, False])},
+        "got a masked one",
+    ),
+    (
+        zipf_mandelbrot,
+        {"counts": ["3", "2", "1"]},
+        "must hold real numbers; got entries of type <U1",
+    ),
 ]
