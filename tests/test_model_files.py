@@ -282,6 +282,15 @@ def test_what_a_file_may_leave_out(tmp_path: Path) -> None:
     assert from_safetensors(folder(tmp_path, sizes))[0].rope_base == 1e6
 
 
+def test_null_is_left_out(tmp_path: Path) -> None:
+    folder(tmp_path)
+    absent = dict.fromkeys(["tie_word_embeddings", "head_dim", "rope_scaling", "rope_theta"])
+    (tmp_path / "config.json").write_text(json.dumps(SIZES | absent), "utf-8")
+    config, weights, _, _ = from_safetensors(tmp_path)
+    assert (config.head_size, config.rope_base) == (4, 1e4)
+    assert weights.unembedding is None
+
+
 def test_scaled_frequencies(tmp_path: Path) -> None:
     theta = rotary_frequencies(4, base=100.0)
     slower = np.array([1.0, 8.0], np.float32)

@@ -352,7 +352,9 @@ def from_safetensors(path: str | PathLike[str]) -> Parts:
     rope = sizes.get("rope_parameters") or sizes.get("rope_scaling") or {}
     if not isinstance(rope, dict):
         raise FormatError(f"rope_scaling must be an object; got {rope!r:.60}")
-    tied = _sizes({"tie_word_embeddings": False} | sizes, {"tied": ("tie_word_embeddings", bool)})
+    tied = _sizes(
+        {"tie_word_embeddings": False} | _given(sizes), {"tied": ("tie_word_embeddings", bool)}
+    )["tied"]
     config = _json_config(sizes, rope)
     tensors: dict[str, StoredTensor] = {}
     files = [read_safetensors(folder / name) for name in _pieces(folder)]
@@ -360,7 +362,7 @@ def from_safetensors(path: str | PathLike[str]) -> Parts:
         if twice := sorted(tensors.keys() & file.tensors.keys()):
             raise FormatError(f"tensor names must be unique; got {twice[0]!r} in two files")
         tensors |= file.tensors
-    if tied["tied"]:
+    if tied:
         tensors.pop("lm_head.weight", None)
 
     def release() -> None:
@@ -393,12 +395,17 @@ def _pieces(folder: Path) -> list[str]:
     return names
 
 
+def _given(sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what JSON gives as null, as if it were not there."""
+    return {key: value for key, value in sizes.items() if value is not None}
+
+
 def _json_config(sizes: Mapping[str, Any], rope: Mapping[str, Any]) -> Config:
     heads, width = sizes.get("num_attention_heads"), sizes.get("hidden_size")
     optional: dict[str, Any] = {"rope_theta": 10000.0}
     if type(heads) is int and type(width) is int and heads > 0:
         optional |= {"num_key_value_heads": heads, "head_dim": width // heads}
-    given = {key: value for key, value in sizes.items() if value is not None}
+    given = _given(sizes)
     if "rope_theta" in rope:
         given["rope_theta"] = rope["rope_theta"]
     for key in ("rope_theta", "rms_norm_eps"):
