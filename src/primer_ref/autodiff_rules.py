@@ -127,6 +127,11 @@ def reinterpret(x: Any, dtype: Any) -> Any:
     ndarray, shape (..., n / 2) or (..., 2 n)
         The same memory where x is contiguous.
 
+    Raises
+    ------
+    TypeError
+        If they are not floating-point numbers of that precision.
+
     Notes
     -----
     The gradient with respect to a complex number is :math:`\partial/\partial a + \mathrm{i}\,
