@@ -174,6 +174,12 @@ def judge(session: nox.Session, judges: str) -> None:
     session.run("python", "-m", "tests.site", judges, *session.posargs)
 
 
+def mathjax(session: nox.Session) -> None:
+    """Install what writes a chapter for MathJax: the book's tools, and MathJax."""
+    install(session, "docs")
+    npm(session, Path("tests/site/mathjax"))
+
+
 def npm(session: nox.Session, folder: Path) -> None:
     """Install what a folder's package-lock.json locks, unless it is there already."""
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
@@ -185,7 +191,7 @@ def npm(session: nox.Session, folder: Path) -> None:
 @nox.session(name="site-checks", default=False)
 def site_checks(session: nox.Session) -> None:
     """Let all judges look at the built book: one table, also in build/site-checks.json."""
-    npm(session, Path("tests/site/mathjax"))
+    mathjax(session)
     judge(session, "all")
 
 
@@ -234,7 +240,7 @@ def lighthouse(session: nox.Session) -> None:
 @nox.session(default=False)
 def weight(session: nox.Session) -> None:
     """Weigh the longest chapter beside the same page under MathJax (-- folder)."""
-    npm(session, Path("tests/site/mathjax"))
+    mathjax(session)
     judge(session, "weight")
 
 
