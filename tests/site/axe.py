@@ -13,9 +13,13 @@ from tests.site.report import Row, problem
 from tests.site.server import serve
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
-# What is folded is judged too. The shadows that say that a box scrolls are gradients, through which
-# axe cannot tell a contrast; without them it can, except for lone symbols, which it never judges.
-PREPARE = """() => {
+# What is folded is judged too, and what layout.js lays out once a page has come. The shadows that
+# say that a box scrolls are gradients, through which axe cannot tell a contrast; without them it
+# can, except for lone symbols, which it never judges.
+PREPARE = """async () => {
+  while (document.querySelector("article section section:not([data-laid-out])")) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   for (const fold of document.querySelectorAll("details")) fold.open = true;
   const sheet = new CSSStyleSheet();
   sheet.replaceSync("*, ::before, ::after { background-image: none !important }");
