@@ -171,7 +171,7 @@ def judge(session: nox.Session, judges: str) -> None:
     """Let judges look at the built book, or at the folder and the pages that are named."""
     install(session, "site")
     npm(session, Path("tests/site"))
-    session.run("python", "-m", "tests.site", judges, *session.posargs)
+    session.run("python", "-m", "tests.site", judges, *session.posargs, env=SOURCES)
 
 
 def mathjax(session: nox.Session) -> None:
