@@ -33,7 +33,7 @@ import numpy as np
 
 from experiments import record
 from primer_ref import llama
-from primer_ref.accounting import causal_forward_flops
+from primer_ref.accounting import causal_forward_flops, prompt_flops
 from primer_ref.config import Config
 from primer_ref.memory import forward_bytes
 from primer_ref.parameters import ParameterCount, llama_parameters
@@ -85,14 +85,12 @@ def reading(config: Config, count: ParameterCount, n: int) -> dict[str, float]:
     Every pass moves the weights of the layers and the cache so far; the matrix of scores is moved
     once, for one token.
     """
-    whole = causal_forward_flops(config, count, n_tokens=n)
-    last = causal_forward_flops(config, count, n_tokens=1)
     passes = [(start, min(llama.PIECE, n - start)) for start in range(0, n, llama.PIECE)]
     moved = sum(
         forward_bytes(config, count, n_tokens=new, n_past=past, bytes_per_number=4)
         for past, new in passes
     )
-    flops = whole.total - whole.logits + last.logits
+    flops = prompt_flops(config, count, n_tokens=n)
     unscored = 4 * count.scores * (len(passes) - 1)
     return {"flops": flops, "intensity": arithmetic_intensity(flops, moved - unscored)}
 

@@ -19,6 +19,7 @@ __all__ = [
     "forward_flops",
     "model_flops_utilization",
     "palm_flops_per_token",
+    "prompt_flops",
     "training_flops",
 ]
 
@@ -178,6 +179,41 @@ def causal_forward_flops(
     _check_tokens(n_tokens, n_past)
     pairs = n_tokens * n_past + n_tokens * (n_tokens + 1) // 2
     return _flops(config, parameters, n_tokens, pairs)
+
+
+def prompt_flops(config: Config, parameters: ParameterCount, *, n_tokens: int) -> int:
+    """Count the operations of reading a prompt: visible pairs, and scores of the last token only.
+
+    Parameters
+    ----------
+    config : Config
+        Sizes.
+    parameters : ParameterCount
+        Parameters of the model.
+    n_tokens : int
+        Tokens of the prompt, T.
+
+    Returns
+    -------
+    int
+        Operations, for one sequence.
+
+    Raises
+    ------
+    ValueError
+        If there are no tokens.
+
+    Examples
+    --------
+    >>> from primer_ref.accounting import causal_forward_flops, prompt_flops
+    >>> from primer_ref.parameters import MODELS
+    >>> gpt2 = MODELS["gpt2"]
+    >>> whole = causal_forward_flops(gpt2.config, gpt2.parameters, n_tokens=1024)
+    >>> f"{prompt_flops(gpt2.config, gpt2.parameters, n_tokens=1024) / whole.total:.4f}"
+    '0.7100'
+    """
+    whole = causal_forward_flops(config, parameters, n_tokens=n_tokens)
+    return whole.total - whole.logits + whole.logits // n_tokens
 
 
 def training_flops(n_parameters: float, n_tokens: float) -> float:

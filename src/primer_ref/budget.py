@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from primer_ref.accounting import causal_forward_flops, training_flops
+from primer_ref.accounting import causal_forward_flops, prompt_flops, training_flops
 from primer_ref.checks import check_positive, check_positive_finite
 from primer_ref.config import Config
 from primer_ref.energy import Interval, energy_kwh, location_based_carbon
@@ -110,9 +110,8 @@ def budget(
     """
     check_positive(plan.batch, "batch")
     device = plan.device
-    whole = causal_forward_flops(config, parameters, n_tokens=plan.prompt)
+    read = prompt_flops(config, parameters, n_tokens=plan.prompt)
     step = causal_forward_flops(config, parameters, n_tokens=1, n_past=plan.prompt)
-    read = whole.total - whole.logits + step.logits
     trained = training_flops(parameters.total, plan.training_tokens)
     weights = weight_bytes(parameters, bits=plan.bits)
     cache = kv_cache_bytes(config, n_tokens=plan.prompt)

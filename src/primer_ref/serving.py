@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from primer_ref.accounting import causal_forward_flops
+from primer_ref.accounting import causal_forward_flops, prompt_flops
 from primer_ref.checks import check_positive
 from primer_ref.config import Config
 from primer_ref.memory import forward_bytes, kv_cache_bytes, weight_bytes
@@ -369,9 +369,7 @@ def request_seconds(
     0.014 s to the first token, 1.77 s for the others
     """
     check_positive(n_new, "n_new")
-    whole = causal_forward_flops(config, parameters, n_tokens=n_prompt)
-    last = causal_forward_flops(config, parameters, n_tokens=1)
-    flops = whole.total - whole.logits + last.logits
+    flops = prompt_flops(config, parameters, n_tokens=n_prompt)
     moved = forward_bytes(config, parameters, n_tokens=n_prompt, bytes_per_number=bytes_per_number)
     steps = (
         decode_seconds(
