@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.builders.html import StandaloneHTMLBuilder
 
 from _extensions.mathml import MACROS
 
@@ -30,6 +31,8 @@ def write(doctrees: Path, out: Path, page: str) -> None:
     app = Sphinx(docs, docs, out, doctrees, "html", confoverrides=settings, status=None)
     # Not as an option: Sphinx would read the whole book anew, and find the same.
     app.config.html_math_renderer = "mathjax"
+    assert isinstance(app.builder, StandaloneHTMLBuilder)
+    app.builder.search = False  # the index would need the pages that are not written
     app.build(filenames=[docs / page])
     for name in ("mathjax", "@mathjax"):
         (out / "_static" / name).symlink_to(os.path.relpath(MODULES / name, out / "_static"))
