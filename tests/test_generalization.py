@@ -54,6 +54,24 @@ def test_the_bound_for_one_hypothesis_is_that_of_a_share() -> None:
         assert uniform_gap(0.0, n, delta=0.05) <= gap < uniform_gap(0.0, n - 1, delta=0.05)
 
 
+@pytest.mark.equation("eq-hoeffding")
+def test_errors_that_hang_together_stay_near_what_was_to_be_expected_of_each() -> None:
+    # A chain of errors that mostly repeat: their mean strays from 1/2 far more often than the bound
+    # says, and from the mean of what was to be expected of each, given those before, it does not.
+    rng, n, stay = np.random.default_rng(1), 200, 0.95
+    errors = np.empty((4000, n))
+    errors[:, 0] = rng.integers(0, 2, 4000)
+    for t in range(1, n):
+        changed = rng.random(4000) > stay
+        errors[:, t] = np.where(changed, 1 - errors[:, t - 1], errors[:, t - 1])
+    expected = np.full_like(errors, 0.5)
+    expected[:, 1:] = np.where(errors[:, :-1] == 1, stay, 1 - stay)
+    for delta in (0.5, 0.05):
+        gap = uniform_gap(0.0, n, delta=delta)
+        assert np.mean(np.abs(np.mean(errors - expected, axis=1)) > gap) <= delta
+        assert np.mean(np.abs(errors.mean(axis=1) - 0.5) > gap) > delta + 0.2
+
+
 # --- Least squares -----------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from primer_ref.ppo import ppo_is_clipped, ppo_surrogate
 
 def best_of_n() -> Figure:
     """Draw the divergence of best-of-n and the bound on it."""
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     found = record.load("alignment_plane")["best_of_n"]
     n = found["n"]
     ax.plot(n, found["bound"], label="bound, log n − (n − 1)/n")
@@ -53,7 +53,7 @@ def clip() -> Figure:
 
 def estimators() -> Figure:
     """Draw the noise of the three estimators between normal laws."""
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     found = record.load("kl_gradients")["gaussian"]
     for name, label, marker in zip(("k1", "k2", "k3"), ("k₁", "k₂", "k₃"), "osD", strict=True):
         deviation = found["estimators"][name]["deviation"]
@@ -116,6 +116,23 @@ def plane() -> Figure:
     return fig
 
 
+def sums() -> Figure:
+    """Draw what divergence buys the real model on sums: frontier, best-of-n, and its bound."""
+    fig, ax = style.one()
+    found = record.load("verified_sums")
+    frontier, best = found["frontier"], found["best_of_n"]
+    ax.plot(frontier["divergence"], frontier["reward"], label="frontier (Gibbs)")
+    ax.plot(best["divergence"], best["reward"], "^", markersize=6, label="best of n")
+    ax.plot(best["bound"], best["reward"], "o", color=style.INK, mfc="none", label="at its bound")
+    for k in range(0, len(best["n"]), 2):
+        at, label = (best["divergence"][k], best["reward"][k]), f"n = {best['n'][k]}"
+        ax.annotate(label, at, xytext=(-8, 5), textcoords="offset points", ha="right")
+    ax.set(xlim=(-0.4, 4.7), ylim=(0, 1.08))
+    ax.set(xlabel="divergence from the model in nats", ylabel="share of right answers")
+    ax.legend(loc="lower right")
+    return fig
+
+
 def _roads(ax: Axes, found: dict[str, Any], name: str, marker: str, color: str) -> None:
     """Draw one road of the transformer: filled at the lower rate, open at the higher one."""
     for suffix, filled in (("_slow", True), ("", False)):
@@ -154,7 +171,7 @@ def transformer() -> Figure:
     _roads(ax, found, "dpo", "s", style.COLORS[3])
     ax.set(xlim=(-0.1, 5.6), ylim=(1.4, 6))
     ax.set(xlabel="divergence from the reference in nats", ylabel="letters e in 16 bytes")
-    ax.legend(loc="lower right", fontsize=11)
+    ax.legend(loc="lower right")
     return fig
 
 
