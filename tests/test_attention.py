@@ -13,6 +13,7 @@ from primer_ref.attention import (
     attention_weights,
     causal_mask,
     entropy_floor,
+    masked_scores,
     scaled_dot_product_attention,
     weight_ceiling,
 )
@@ -20,16 +21,11 @@ from primer_ref.functional import softmax
 from primer_ref.heads import multi_head_attention
 from primer_ref.information import entropy
 from primer_ref.latent_attention import latent_attention
-from primer_ref.online_softmax import masked_scores
+from tests.draws import normal
 
 F = NDArray[np.float64]
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-def normal(seed: int, *shapes: tuple[int, ...]) -> list[F]:
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape) for shape in shapes]
 
 
 def by_loops(q: F, k: F, v: F, mask: F) -> F:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from primer_ref.attention import (
     attention_backward,
@@ -42,17 +41,12 @@ from primer_ref.functional import log_softmax, logsumexp, softmax, softmax_jacob
 from primer_ref.heads import multi_head_attention
 from primer_ref.kernel_attention import linear_attention, linear_attention_recurrent
 from primer_ref.positions import rotary, rotations
+from tests.draws import normal
 
-F = NDArray[np.float64]
 Function = Callable[..., Any]
 
 seeds = st.integers(0, 2**32 - 1)
 M, V, S, B = (3, 4), (4,), (), (2, 1, 4)  # matrix, vector, scalar, batch
-
-
-def normal(seed: int, *shapes: tuple[int, ...]) -> list[F]:
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape) for shape in shapes]
 
 
 def positive(x: Any) -> Any:
@@ -66,6 +60,7 @@ def as_complex(f: Function) -> Function:
 
 
 TURN = np.array([1 + 2j, -1j])
+TURNS = np.array([[1 + 2j, -1j], [0.5, 2 - 1j]])
 ROWS = np.array([2, 0, 2])
 HIDDEN = np.array([True, False, True, True])
 
@@ -85,6 +80,8 @@ CASES: dict[Function, list[tuple[list[tuple[int, ...]], Function]]] = {
     np.divide: [
         ([M, V], lambda a, b: a / positive(b)),
         ([V, B], lambda a, b: a / positive(b)),
+        ([M], as_complex(lambda z: z / TURN)),
+        ([M], as_complex(lambda z: TURN / (z + 2))),
     ],
     np.power: [
         ([M], lambda x: x**2),
@@ -92,6 +89,9 @@ CASES: dict[Function, list[tuple[list[tuple[int, ...]], Function]]] = {
         ([M, V], lambda a, b: positive(a) ** b),
         ([V], lambda x: 2.0**x),
         ([V], lambda x: positive(x) ** np.array([-1.0, 0.5, 0.0, 1.0])),
+        ([M], as_complex(lambda z: z**2)),
+        ([M], as_complex(lambda z: (z + 2) ** TURN)),
+        ([M], as_complex(lambda z: TURN ** (z / 2))),
     ],
     np.matmul: [
         ([(3, 4), (4, 2)], np.matmul),
@@ -104,18 +104,23 @@ CASES: dict[Function, list[tuple[list[tuple[int, ...]], Function]]] = {
         ([(3, 4), (2, 4, 5)], np.matmul),
         ([(4,), (2, 4, 5)], np.matmul),
         ([(2, 3, 4), (4,)], np.matmul),
+        ([M], as_complex(lambda z: z @ TURNS)),
+        ([M], as_complex(lambda z: np.expand_dims(z @ TURN, -1))),
+        ([(2, 4)], as_complex(lambda z: TURNS @ z)),
+        ([(2, 4)], as_complex(lambda z: TURN @ z)),
+        ([(5, 2, 4)], as_complex(lambda z: TURNS @ z)),
     ],
     np.conjugate: [([M], as_complex(np.conjugate)), ([M], as_complex(lambda z: z * np.conj(z)))],
-    np.square: [([M], np.square)],
-    np.sqrt: [([M], lambda x: np.sqrt(positive(x)))],
+    np.square: [([M], np.square), ([M], as_complex(np.square))],
+    np.sqrt: [([M], lambda x: np.sqrt(positive(x))), ([M], as_complex(lambda z: np.sqrt(z + 2)))],
     np.absolute: [([M], np.abs)],
-    np.exp: [([M], np.exp)],
-    np.expm1: [([M], np.expm1)],
-    np.log: [([M], lambda x: np.log(positive(x)))],
-    np.log1p: [([M], lambda x: np.log1p(x * x))],
-    np.sin: [([M], np.sin)],
-    np.cos: [([M], np.cos)],
-    np.tanh: [([M], np.tanh)],
+    np.exp: [([M], np.exp), ([M], as_complex(np.exp))],
+    np.expm1: [([M], np.expm1), ([M], as_complex(np.expm1))],
+    np.log: [([M], lambda x: np.log(positive(x))), ([M], as_complex(lambda z: np.log(z + 2)))],
+    np.log1p: [([M], lambda x: np.log1p(x * x)), ([M], as_complex(lambda z: np.log1p(z + 2)))],
+    np.sin: [([M], np.sin), ([M], as_complex(np.sin))],
+    np.cos: [([M], np.cos), ([M], as_complex(np.cos))],
+    np.tanh: [([M], np.tanh), ([M], as_complex(lambda z: np.tanh(z / 2)))],
     np.maximum: [([M, V], np.maximum), ([M], lambda x: np.maximum(x, 0))],
     np.minimum: [([M, V], np.minimum), ([B, M], np.minimum)],
     np.logaddexp: [([M, V], np.logaddexp), ([M], lambda x: np.logaddexp(x, -np.inf))],
@@ -146,7 +151,11 @@ CASES: dict[Function, list[tuple[list[tuple[int, ...]], Function]]] = {
         ([M], lambda x: np.max(x, axis=0, keepdims=True)),
     ],
     np.min: [([M], np.min), ([M], lambda x: np.min(x, axis=1))],
-    np.cumsum: [([M], lambda x: np.cumsum(x, axis=0)), ([M], lambda x: np.cumsum(x, axis=-1))],
+    np.cumsum: [
+        ([M], lambda x: np.cumsum(x, axis=0)),
+        ([M], lambda x: np.cumsum(x, axis=-1)),
+        ([M], np.cumsum),
+    ],
     operator.getitem: [
         ([M], lambda x: x[1]),
         ([M], lambda x: x[..., ::-2, None]),
@@ -310,6 +319,8 @@ def test_what_has_no_slope_returns_plain_arrays() -> None:
         else:
             np.testing.assert_array_equal(made, expected)
     assert isinstance(Tensor(x) > 0, np.ndarray)
+    named: Any = Tensor(x)
+    assert np.argmax(a=named) == np.argmax(x)
     np.testing.assert_array_equal(grad(lambda x: np.sum(x * np.floor(x)))(x), np.floor(x))
 
 
@@ -521,6 +532,22 @@ def test_a_power_is_differentiated_until_nothing_is_left() -> None:
         assert (f(2.0), f(0.0)) == (at_two, at_zero)
 
 
+def test_powers_of_0_have_the_slopes_of_a_polynomial() -> None:
+    def basis(x: Any) -> Any:
+        return np.sum(np.expand_dims(x, -1) ** np.arange(4) * np.array([7.0, 5.0, 3.0, 2.0]))
+
+    with np.errstate(all="raise"):
+        for x in (0.0, np.array([0.0, 2.0])):
+            np.testing.assert_array_equal(grad(basis)(x), 5 + 6 * x + 6 * x**2)
+            slope = grad(lambda x: np.sum(grad(basis)(x)))
+            np.testing.assert_array_equal(slope(x), 6 + 12 * x)
+
+
+def test_the_slope_of_a_power_at_exponent_0_changes_with_the_exponent() -> None:
+    # d/db d/da aᵇ = aᵇ⁻¹ (1 + b log a), which is 1/a at b = 0.
+    assert grad(lambda b: grad(lambda a: a**b)(2.0))(0.0) == 0.5
+
+
 def test_an_inner_derivative_is_not_confused_with_an_outer_one() -> None:
     assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(5.0) == 1
     assert grad(lambda x: x * grad(lambda y: x * y)(x))(5.0) == 10
@@ -678,6 +705,9 @@ def test_the_check_finds_a_wrong_slope_and_passes_a_right_one() -> None:
         check_gradient(np.exp, 1.0, rng=np.random.default_rng(0), step=h) for h in (1e-2, 1e-3)
     ]
     assert 90 < errors[0] / errors[1] < 110
+    # It comes from the third derivative: a parabola has none.
+    rng = np.random.default_rng(0)
+    assert check_gradient(lambda x: x * x, 3.0, rng=rng, step=1.0) < 1e-15
 
 
 # --- What is refused while a tensor records --------------------------------------------------
@@ -715,6 +745,9 @@ def add_into(x: Any) -> None:
         (lambda x: np.where(x, 1, 2), "no rule for argument 0 of where"),
         (lambda x: np.clip(1.0, x, 2.0), "no rule for argument 1 of clip"),
         (lambda x: np.arange(2)[x], "plain"),
+        (lambda x: np.sum(a=x), "must be given by its place; sum got one by name"),
+        (lambda x: np.clip(x, a_min=x, a_max=1), "by its place; clip got one by name"),
+        (lambda x: np.sign(reinterpret(x, np.complex128)), "no rule for sign of complex numbers"),
     ],
 )
 def test_nothing_is_lost_without_a_word(use: Function, message: str) -> None:

@@ -59,7 +59,7 @@ patterns = st.recursive(
 texts = st.lists(st.sampled_from(list(ALPHABET)), max_size=7).map(bytes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(patterns, st.lists(texts, min_size=1, max_size=12))
 @example("(a*)*", [b"", b"aa"])
 @example("(a|b*){2}(ab|a)", [b"ab", b"aab", b"bba"])
@@ -105,7 +105,6 @@ ab = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(ab)
 def test_states_are_alive_reachable_and_pairwise_different(pattern: str) -> None:
     automaton = compile_pattern(pattern)

@@ -186,3 +186,5 @@ def test_minorities_that_lead_somewhere_may_gain() -> None:
     # Amplification is a statement about each context: over several it can go the other way.
     p, w = [[0.9, 0.1], [0.45, 0.55]], [0.5, 0.5]
     assert argmax_shares(p, w)[1] == 0.5 > sampled_shares(p, w)[1]
+    # Nor is the way there monotone: at τ = 1/2 the share is farther from its end than at 1.
+    assert sampled_shares(p, w, temperature=0.5)[1] < sampled_shares(p, w)[1]

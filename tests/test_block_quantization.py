@@ -82,7 +82,9 @@ def test_an_offset_far_from_zero_costs_q4_1_its_precision() -> None:
 
 @pytest.mark.parametrize(("quantize", "bound"), LAYOUTS)
 @given(weights())
-def test_quantizing_again_changes_little_more(quantize: Quantize, bound: Bound, x: F) -> None:
+def test_storing_what_was_stored_keeps_shape_and_bound(
+    quantize: Quantize, bound: Bound, x: F
+) -> None:
     once = quantize(x).decode()
     assert np.all(errors(quantize, once) <= bound(once))
     assert quantize(x).shape == once.shape == (2, 64)

@@ -86,7 +86,7 @@ def test_the_example_of_the_first_paper() -> None:
 
 
 @given(st.text(alphabet="ab c", min_size=1, max_size=200))
-def test_encoding_ends_where_training_ends(text: str) -> None:
+def test_more_merges_never_need_more_tokens(text: str) -> None:
     counts = Counter(split_words(text))
     before = None
     for n_merges in range(4):

@@ -98,5 +98,20 @@ def test_caches_have_16_bits_whatever_the_weights_have(bits: int) -> None:
 
 
 def test_a_batch_has_a_sequence() -> None:
-    with pytest.raises(ValueError, match="batch must be positive; got 0"):
-        budget(MODEL.config, MODEL.parameters, plan(batch=0))
+    with pytest.raises(ValueError, match="batch must be positive and finite; got 0"):
+        plan(batch=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompt": 0}, "n_tokens must be positive; got 0"),
+        ({"n_devices": 0}, "n_devices must be positive; got 0"),
+        ({"utilization": 0}, "utilization must be positive; got 0"),
+        ({"utilization": 1.5}, "utilization must be a share of the peak; got 1.5"),
+        ({"pue": Interval(0.9, 1.5)}, "pue must be at least 1"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        budget(MODEL.config, MODEL.parameters, plan(**change))

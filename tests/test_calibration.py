@@ -274,6 +274,7 @@ def test_conformal_sets_cover_as_promised(n: int, level: float) -> None:
 
 def test_a_small_sample_gives_no_finite_threshold() -> None:
     assert conformal_threshold([1, 2, 3], level=0.9) == math.inf
+    assert conformal_threshold([3, 1, 2], level=1e-12) == 1  # no rank is below the first
     assert conformal_threshold(np.arange(9), level=0.9) == 8
     assert conformal_threshold([1, 2, 3, 4, 5], level=0.7) == 5  # of six ranks, 4.2: rounded up
 

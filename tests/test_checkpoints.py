@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,32 @@ def test_a_flipped_bit_is_refused_or_does_not_matter(tmp_path: Path) -> None:
         else:  # a date in the archive's directory, say
             assert everything(loaded) == everything(run)
     assert refused > len(places) / 2
+
+
+def test_an_archive_that_points_elsewhere_is_refused(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path / "run.npz", fresh())
+    whole = path.read_bytes()
+    for bit in range(32):  # of the place of the archive's directory, in its last 22 bytes
+        changed = bytearray(whole)
+        changed[len(whole) - 6 + bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        with pytest.raises(FormatError, match=r"must be a? ?whole"):
+            load_checkpoint(path)
+
+
+def test_a_compressed_archive_is_read_and_a_damaged_one_refused(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path / "run.npz", fresh())
+    with np.load(path) as stored:
+        np.savez_compressed(path, **stored)
+    assert everything(load_checkpoint(path)) == everything(fresh())
+    whole = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("weights.norm.npy").header_offset
+    start += 30 + sum(struct.unpack("<HH", whole[start + 26 : start + 30]))
+    whole[start] |= 0b110  # a kind of block that there is not
+    path.write_bytes(whole)
+    with pytest.raises(FormatError, match=r"this one is not: .* invalid block type"):
+        load_checkpoint(path)
 
 
 def rewrite(path: Path, change: Any) -> None:

@@ -20,7 +20,6 @@ from primer_ref.cluster import (
     simulate_run,
 )
 
-YEAR = 365 * 86_400.0
 LLAMA3 = Cluster(
     n_devices=16_384,
     device_mtbf=16_384 * 54 * 86_400 / 419,
@@ -59,13 +58,6 @@ def test_llama_3_interruptions_give_years_for_a_device_and_hours_for_the_cluster
     assert 5 < days / 365 < 6
     np.testing.assert_allclose(LLAMA3.mtbf / 3600, 54 * 24 / 419)
     np.testing.assert_allclose(LLAMA3.device_mtbf / 86_400, days)
-
-
-def test_llama_3_interruption_shares_recompute_save_for_one() -> None:
-    # Table 5 prints counts and shares of 419; 148 faulty GPUs are printed as 30.1 %.
-    counts, printed = [72, 54, 35, 32, 19, 17], [17.2, 12.9, 8.4, 7.6, 4.5, 4.1]
-    np.testing.assert_allclose(100 * np.array(counts) / 419, printed, atol=0.06)
-    np.testing.assert_allclose(100 * 148 / 419, 35.3, atol=0.05)
 
 
 def test_a_simulated_llama_3_has_about_as_many_failures_and_its_effective_time() -> None:
@@ -146,7 +138,7 @@ def test_all_time_is_accounted_for() -> None:
     assert run.lost_time <= run.n_failures * (70 * 10 + 70 * 0.4 + 30)
 
 
-def test_a_hundred_thousand_devices_are_no_slower_to_simulate_than_one() -> None:
+def test_a_hundred_thousand_devices_have_their_expected_goodput() -> None:
     large = replace(LLAMA3, n_devices=100_000, detection_time=10.0, restart_time=60.0)
     steps = round(daly_interval(large.checkpoint_time, large.mtbf) / large.mean_step_time)
     run = simulate_run(

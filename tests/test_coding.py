@@ -120,14 +120,12 @@ def test_single_precision_gets_no_more_than_the_total() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: quantize([0.5, 0.4]), "sum 0.9"),
         (lambda: quantize([]), "one distribution"),
         (lambda: quantize([math.nan]), "one distribution"),
-        (lambda: quantize([0.5, 0.5], total=2), "above V = 2 .*got 2"),
         (lambda: quantize([1.0], total=2**32), r"at most 2\^31"),
-        (lambda: encode([1], always([1, 0])), "every symbol that occurs a share; not 1"),
-        (lambda: encode([2], always([1, 1])), "not 2"),
-        (lambda: encode([-1], always([1, 1])), "not -1"),
+        (lambda: encode([1], always([1, 0])), "every symbol that occurs a share; got none for 1"),
+        (lambda: encode([2], always([1, 1])), "none for 2"),
+        (lambda: encode([-1], always([1, 1])), "none for -1"),
         (lambda: encode([0], always([0.5, 0.5])), "whole numbers"),
         (lambda: encode([0], always([[1, 1]])), "whole numbers"),
         (lambda: encode([0], always([2, -1])), "at least 0"),

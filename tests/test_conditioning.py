@@ -72,7 +72,7 @@ def by_steps(chain: Chain, tokens: TokenAutomaton, future: F | None, text: Text)
 
 @pytest.mark.equation("eq-conditional-token")
 @pytest.mark.equation("eq-future-validity")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seeds, st.sampled_from(PATTERNS), st.integers(3, 4))
 def test_the_steps_multiply_to_the_conditioned_model_over_all_texts(
     seed: int, pattern: str, length: int
@@ -93,7 +93,7 @@ def test_the_steps_multiply_to_the_conditioned_model_over_all_texts(
 
 
 @pytest.mark.equation("eq-future-validity")
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds, st.integers(0, 2), st.sampled_from(PATTERNS))
 def test_an_ngram_model_is_conditioned_exactly(seed: int, order: int, pattern: str) -> None:
     rng = np.random.default_rng(seed)
@@ -141,7 +141,7 @@ def test_masking_two_tokens_gets_the_first_one_wrong() -> None:
 
 
 @pytest.mark.equation("eq-masked-token")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seeds, st.sampled_from(PATTERNS))
 def test_what_the_mask_leaves_out_is_the_future_validity(seed: int, pattern: str) -> None:
     chain = random_chain(seed, 4)
@@ -174,7 +174,7 @@ def test_draws_are_valid_and_have_the_conditioned_law() -> None:
 
 
 @pytest.mark.equation("eq-mask-gap")
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds)
 def test_the_mass_that_a_mask_keeps_weighs_masked_texts_back(seed: int) -> None:
     chain, end = random_chain(seed, 4), 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,13 +23,7 @@ from primer_ref.corpus import (
     words,
 )
 from primer_ref.information import entropy, mutual_information
-
-F = NDArray[np.floating[Any]]
-
-
-def zipf(exponent: float, size: int, shift: float = 0.0) -> F:
-    weights: F = (np.arange(1, size + 1) + shift) ** -exponent
-    return np.asarray(weights / np.sum(weights))
+from tests.draws import zipf
 
 
 def test_words_are_runs_of_letters_with_apostrophes_inside() -> None:
@@ -54,6 +47,11 @@ def test_no_words_are_no_vocabulary_and_two_draws_are_exact() -> None:
     for p in (np.array([2**-12], np.float32), np.array([2.0**-12])):
         expected = [0, 2.0**-12, 2.0**-11 - 2.0**-24]
         np.testing.assert_allclose(expected_vocabulary(p, [0, 1, 2]), expected, rtol=1e-12)
+
+
+def test_an_endless_text_has_every_word_that_can_come() -> None:
+    assert expected_vocabulary([1.0, 0.0], math.inf) == 1
+    np.testing.assert_array_equal(expected_vocabulary([0.5, 0.5, 0], [0, 1, math.inf]), [0, 1, 2])
 
 
 @pytest.mark.equation("eq-expected-vocabulary")

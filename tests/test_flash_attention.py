@@ -13,7 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from primer_ref.attention import attention_backward, causal_mask, scaled_dot_product_attention
+from primer_ref.attention import (
+    attention_backward,
+    causal_mask,
+    masked_scores,
+    scaled_dot_product_attention,
+)
 from primer_ref.autodiff import grad
 from primer_ref.flash_attention import (
     causal,
@@ -25,7 +30,7 @@ from primer_ref.flash_attention import (
     tile_rows,
 )
 from primer_ref.functional import logsumexp
-from primer_ref.online_softmax import masked_scores
+from tests.draws import normal
 
 F = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,11 +46,6 @@ class Sizes(TypedDict):
 
 seeds = st.integers(0, 2**32 - 1)
 blocks = st.integers(1, 9)
-
-
-def normal(seed: int, *shapes: tuple[int, ...]) -> list[F]:
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape) for shape in shapes]
 
 
 def scattered(query: Ints, key: Ints) -> Bools:

@@ -6,7 +6,7 @@ import json
 import re
 import struct
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,51 +17,11 @@ from hypothesis import strategies as st
 
 from primer_ref.formats import FormatError, ModelFile, read_gguf, read_safetensors
 from primer_ref.llama import find_model
+from tests.hostile import gguf, mutated, mutations
 
 Read = Callable[[Path], ModelFile]
 
 F32, F16, Q4_0, Q4_1, Q8_0, BF16 = 0, 1, 2, 3, 8, 30
-
-
-# --- A writer, made without the reader ---------------------------------------------------------
-
-# Types of metadata values and their struct codes; 8 is a string and 9 an array.
-CODES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-
-
-def string(text: str | bytes) -> bytes:
-    raw = text.encode() if isinstance(text, str) else text
-    return struct.pack("<Q", len(raw)) + raw
-
-
-def value(kind: int, item: Any) -> bytes:
-    if kind == 8:
-        return string(item)
-    if kind == 9:
-        inner, items = item
-        head = struct.pack("<IQ", inner, len(items))
-        return head + b"".join(value(inner, each) for each in items)
-    return struct.pack("<" + CODES[kind], item)
-
-
-def gguf(
-    metadata: Sequence[tuple[str, int, Any]],
-    tensors: Sequence[tuple[str, tuple[int, ...], int, bytes]],
-    *,
-    version: int = 3,
-    alignment: int = 32,
-) -> bytes:
-    """Lay out a file from (key, type, value) and (name, shape, type, bytes)."""
-    head = [b"GGUF", struct.pack("<IQQ", version, len(tensors), len(metadata))]
-    head += [string(key) + struct.pack("<I", kind) + value(kind, it) for key, kind, it in metadata]
-    data = b""
-    for name, shape, kind, raw in tensors:
-        head.append(string(name) + struct.pack("<I", len(shape)))
-        head.append(struct.pack(f"<{len(shape)}Q", *shape[::-1]))
-        head.append(struct.pack("<IQ", kind, len(data)))
-        data += raw + b"\0" * (-len(raw) % alignment)
-    front = b"".join(head)
-    return front + b"\0" * (-len(front) % alignment) + data
 
 
 def quantized(kind: int, n_blocks: int, rng: np.random.Generator) -> tuple[bytes, list[float]]:
@@ -254,29 +214,7 @@ def test_every_truncation_is_an_error(tmp_path: Path, small: bytes) -> None:
             opened(tmp_path, small[:length])
 
 
-mutations = st.lists(
-    st.tuples(st.sampled_from(["set", "cut", "insert"]), st.integers(0), st.binary(max_size=9)),
-    min_size=1,
-    max_size=4,
-)
-
-
-def mutated(content: bytes, changes: list[tuple[str, int, bytes]]) -> bytes:
-    for how, where, what in changes:
-        at = where % (len(content) + 1)
-        end = at + len(what)
-        if how == "set":
-            content = content[:at] + what + content[end:]
-        elif how == "cut":
-            content = content[:at] + content[end:]
-        else:
-            content = content[:at] + what + content[at:]
-    return content
-
-
-hostile = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+hostile = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def check_reading(folder: Path, content: bytes, read: Read) -> None:

@@ -48,6 +48,13 @@ def test_meanings_lose_the_entropy_within_them(seed: int, n: int) -> None:
     assert semantic_entropy(p, meanings) == pytest.approx(float(entropy(p)) - within, abs=1e-12)
 
 
+def test_probabilities_in_single_precision_keep_their_tolerance() -> None:
+    p = np.full(3, 1 / 3, np.float32)  # which sum to 1 + 3e-8
+    assert semantic_entropy(p, [0, 1, 2]) == pytest.approx(math.log(3), rel=1e-6)
+    assert semantic_entropy(p, [0, 0, 0]) == pytest.approx(0, abs=1e-6)
+    assert missing_mass(p, [1, 0, 2]) == pytest.approx(1 / 3, rel=1e-6)
+
+
 @pytest.mark.equation("eq-missing-mass")
 @pytest.mark.equation("eq-good-turing")
 @pytest.mark.equation("eq-good-turing-mean")

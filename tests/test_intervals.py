@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from primer_ref.intervals import (
+    binomial,
     bootstrap_interval,
     clustered_standard_error,
     coverage,
     exact_interval,
     mean_interval,
+    normal_interval,
     normal_quantile,
     standard_error,
     wilson_interval,
@@ -32,6 +34,12 @@ NEWCOMBE = [
 @given(st.floats(0.01, 0.999))
 def test_quantile_agrees_with_scipy(level: float) -> None:
     assert normal_quantile(level) == pytest.approx(stats.norm.ppf((1 + level) / 2), rel=1e-9)
+
+
+def test_normal_interval_agrees_with_scipy() -> None:
+    found = normal_interval(-0.3, 0.2, level=0.9)
+    low, high = stats.norm.interval(0.9, -0.3, 0.2)
+    assert (found.value, found.low, found.high) == pytest.approx((-0.3, low, high))
 
 
 @pytest.mark.equation("eq-standard-error")
@@ -61,6 +69,13 @@ def test_wilson_and_exact_agree_with_scipy(n: int, share: float, level: float) -
         found = interval(k, n, level=level)
         assert found.value == k / n
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-8)
+
+
+@given(st.integers(0, 3000), st.floats(0, 1))
+def test_the_binomial_law_agrees_with_scipy(n: int, p: float) -> None:
+    shares, k = np.array([[p, 0.0, 1.0], [0.5, 1e-300, 1 - p]]), np.arange(n + 1)
+    expected = stats.binom.pmf(k, n, shares[..., None])
+    np.testing.assert_allclose(binomial(n, shares), expected, rtol=1e-9, atol=1e-12)
 
 
 @given(st.integers(1, 40), st.floats(0, 1))

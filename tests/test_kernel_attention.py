@@ -21,16 +21,11 @@ from primer_ref.kernel_attention import (
     positive_features,
     positive_features_variance,
 )
+from tests.draws import normal
 
-F = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-def normal(seed: int, *shapes: tuple[int, ...]) -> list[F]:
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape) for shape in shapes]
 
 
 @pytest.mark.equation("eq-nadaraya-watson")

@@ -23,7 +23,7 @@ from primer_ref.lora import (
     start_adapter,
     unmerge,
 )
-from primer_ref.optim import adam, first_moments
+from primer_ref.optim import adam, initial_moments
 from primer_ref.training import loss
 from primer_ref.transformer import forward, initialize
 from primer_ref.trees import tree_leaves, tree_map
@@ -136,7 +136,7 @@ def test_training_adapters_lowers_the_loss_and_leaves_the_weights_alone() -> Non
     before = [leaf.copy() for leaf in tree_leaves(frozen)]
     tokens = rng.integers(11, size=(2, 8))
     adapters = [start_adapter(16, QKV, rank=2, rng=rng) for _ in range(2)]
-    state = first_moments(adapters)
+    state = initial_moments(adapters)
     adapted = adapt_attention(frozen, adapters, alpha=2.0)
     np.testing.assert_array_equal(forward(CONFIG, adapted, tokens), forward(CONFIG, frozen, tokens))
     losses = []

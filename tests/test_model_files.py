@@ -26,6 +26,7 @@ from primer_ref.norms import rms_norm
 from primer_ref.positions import rotary_frequencies, rotations
 from primer_ref.rope_scaling import llama3_frequencies
 from primer_ref.tokenizer import BPETokenizer, byte_characters
+from tests import hostile
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -76,19 +77,11 @@ PARTS = drawn()
 # --- Writers, made without the readers -----------------------------------------------------------
 
 
-def string(text: str) -> bytes:
-    return struct.pack("<Q", len(text.encode())) + text.encode()
-
-
-def value(item: Any) -> bytes:
-    if isinstance(item, str):
-        return struct.pack("<I", 8) + string(item)
-    if isinstance(item, float):
-        return struct.pack("<If", 6, item)
-    if isinstance(item, int):
-        return struct.pack("<II", 4, item)
-    kind, write = (8, string) if isinstance(item[0], str) else (5, lambda n: struct.pack("<i", n))
-    return struct.pack("<IIQ", 9, kind, len(item)) + b"".join(map(write, item))
+def typed(item: Any) -> tuple[int, Any]:
+    """Give the type of a metadata value, and the value; a list says what it holds."""
+    if isinstance(item, list):
+        return 9, (8 if isinstance(item[0], str) else 5, item)
+    return (8 if isinstance(item, str) else 6 if isinstance(item, float) else 4), item
 
 
 GGUF_NAMES = {
@@ -131,15 +124,8 @@ def gguf(path: Path, metadata: dict[str, Any] | None = None, **more: NDArray[Any
         if part:
             arrays[f"blk.{number}.{GGUF_NAMES[part]}.weight"] = array
     arrays |= {name.replace("__", "."): array for name, array in more.items()}
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(arrays), len(entries))
-    for key, item in entries.items():
-        head += string(key) + value(item)
-    data = b""
-    for name, array in arrays.items():
-        head += string(name) + struct.pack(f"<I{array.ndim}Q", array.ndim, *array.shape[::-1])
-        head += struct.pack("<IQ", 0, len(data))
-        data += array.astype("<f4").tobytes() + b"\0" * (-array.nbytes % 32)
-    path.write_bytes(head + b"\0" * (-len(head) % 32) + data)
+    tensors = [(name, a.shape, 0, a.astype("<f4").tobytes()) for name, a in arrays.items()]
+    path.write_bytes(hostile.gguf([(key, *typed(item)) for key, item in entries.items()], tensors))
     return path
 
 
@@ -424,6 +410,7 @@ def test_weights_are_finite(tmp_path: Path, part: str, bad: float) -> None:
         ({"rms_norm_eps": 10**400}, "rms_norm_eps must be of type float; got 1000"),
         ({"max_position_embeddings": 2**63}, r"embeddings must be below 2\^63; got 92233"),
         ({"num_hidden_layers": 1}, r"no other arrays; got 'model\.layers\.1\."),
+        ({"tie_word_embeddings": False}, "must have lm_head.weight; got none"),
         ({"tie_word_embeddings": "no"}, "tie_word_embeddings must be of type bool; got 'no'"),
     ],
 )
@@ -519,20 +506,6 @@ def test_an_endless_file_is_not_read(tmp_path: Path) -> None:
 
 # --- Hostile files -------------------------------------------------------------------------------
 
-files = st.lists(
-    st.tuples(st.sampled_from(["set", "cut", "insert"]), st.integers(0), st.binary(max_size=9)),
-    min_size=1,
-    max_size=3,
-)
-
-
-def mutated(content: bytes, changes: list[tuple[str, int, bytes]]) -> bytes:
-    for how, where, what in changes:
-        at = where % (len(content) + 1)
-        after = content[at if how == "insert" else at + len(what) :]
-        content = content[:at] + (b"" if how == "cut" else what) + after
-    return content
-
 
 def load_hostile(path: Path) -> None:
     """Load a model and let it read a token: it works, or it is a FormatError."""
@@ -544,24 +517,24 @@ def load_hostile(path: Path) -> None:
         assert llama.forward(model, [0]).shape == (1, model.config.n_tokens)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(files)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(hostile.mutations)
 def test_no_mutation_of_a_gguf_model_does_harm(
     tmp_path: Path, changes: list[tuple[str, int, bytes]]
 ) -> None:
     path = gguf(tmp_path / "a.gguf")
     head = path.read_bytes()[:7000]  # mutations of the weights are only other weights
-    path.write_bytes(mutated(head, changes) + path.read_bytes()[7000:])
+    path.write_bytes(hostile.mutated(head, changes) + path.read_bytes()[7000:])
     load_hostile(path)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(["config.json", "tokenizer.json", "model.safetensors"]), files)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["config.json", "tokenizer.json", "model.safetensors"]), hostile.mutations)
 def test_no_mutation_of_a_folder_does_harm(
     tmp_path: Path, name: str, changes: list[tuple[str, int, bytes]]
 ) -> None:
     path = folder(tmp_path) / name
-    path.write_bytes(mutated(path.read_bytes()[:3000], changes) + path.read_bytes()[3000:])
+    path.write_bytes(hostile.mutated(path.read_bytes()[:3000], changes) + path.read_bytes()[3000:])
     load_hostile(tmp_path)
 
 

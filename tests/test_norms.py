@@ -10,18 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from primer_ref.autodiff import check_gradient, jacobian
 from primer_ref.norms import layer_norm, layer_norm_jacobian, rms_norm, rms_norm_jacobian
+from tests.draws import normal
 
-F = NDArray[np.float64]
 seeds = st.integers(0, 2**32 - 1)
-
-
-def normal(seed: int, *shapes: tuple[int, ...]) -> list[F]:
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape) for shape in shapes]
 
 
 @pytest.mark.equation("eq-rms-norm")

@@ -9,13 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from primer_ref.attention import attention_weights, causal_mask, scaled_dot_product_attention
+from primer_ref.attention import (
+    attention_weights,
+    causal_mask,
+    masked_scores,
+    scaled_dot_product_attention,
+)
 from primer_ref.autodiff import check_gradient
 from primer_ref.functional import logsumexp, softmax
 from primer_ref.online_softmax import (
     Partial,
     finish,
-    masked_scores,
     merge,
     nothing_seen,
     online_softmax,

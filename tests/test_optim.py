@@ -17,8 +17,8 @@ from primer_ref.optim import (
     adam,
     adamw,
     clip_by_global_norm,
-    first_moments,
     global_norm,
+    initial_moments,
     momentum,
     sgd,
     zeros,
@@ -86,7 +86,7 @@ def test_adam_divides_averages_written_out_as_sums(seed: int) -> None:
     rng = np.random.default_rng(seed)
     gradients, beta1, beta2, eps = rng.normal(size=(9, 4)), 0.8, 0.95, 1e-3
     weights = start = rng.normal(size=4)
-    state, moved = first_moments(weights), np.zeros(4)
+    state, moved = initial_moments(weights), np.zeros(4)
     for t in range(1, 10):
         weights, state = adam(
             weights, gradients[t - 1], state, rate=0.1 / t, beta1=beta1, beta2=beta2, eps=eps
@@ -106,7 +106,7 @@ def test_adam_divides_averages_written_out_as_sums(seed: int) -> None:
 def test_an_average_that_began_at_zero_holds_a_known_share_of_the_mean(beta: float) -> None:
     rng = np.random.default_rng(0)
     weights = np.zeros(40_000)  # as many runs, with gradients of mean 2 and variance 1
-    state = first_moments(weights)
+    state = initial_moments(weights)
     for t in range(1, 8):
         gradient = 2 + rng.normal(size=weights.size)
         weights, state = adam(weights, gradient, state, rate=0.1, beta1=beta, beta2=beta)
@@ -115,7 +115,7 @@ def test_an_average_that_began_at_zero_holds_a_known_share_of_the_mean(beta: flo
 
 
 def test_a_gradient_after_many_zeros_makes_a_step_of_several_rates() -> None:
-    weights, state = np.zeros(1), first_moments(np.zeros(1))
+    weights, state = np.zeros(1), initial_moments(np.zeros(1))
     for _ in range(20_000):
         weights, state = adam(weights, np.zeros(1), state, rate=1.0)
     weights, _ = adam(weights, np.array([5.0]), state, rate=1.0)
@@ -127,7 +127,7 @@ def test_adam_does_not_see_the_scale_of_the_loss(seed: int, scale: float) -> Non
     gradients = np.random.default_rng(seed).normal(size=(5, 3))
     ends = []
     for factor in (1.0, scale):
-        weights, state = np.zeros(3), first_moments(np.zeros(3))
+        weights, state = np.zeros(3), initial_moments(np.zeros(3))
         for gradient in gradients:
             weights, state = adam(weights, factor * gradient, state, rate=0.1, eps=0.0)
         ends.append(weights)
@@ -137,7 +137,7 @@ def test_adam_does_not_see_the_scale_of_the_loss(seed: int, scale: float) -> Non
 @pytest.mark.equation("eq-adamw")
 def test_decay_is_decoupled_from_the_averages() -> None:
     weights, gradient = np.array([2.0, -3.0]), np.array([5.0, 1e-3])
-    state = first_moments(weights)
+    state = initial_moments(weights)
     plain, _ = adam(weights, gradient, state, rate=0.1)
     decayed, after = adamw(weights, gradient, state, rate=0.1, decay=0.4)
     np.testing.assert_allclose(decayed, plain - 0.1 * 0.4 * weights, rtol=1e-14)
@@ -155,7 +155,7 @@ def test_adam_walks_to_the_worst_point_of_a_convex_problem() -> None:
     large = 3.0
     ends = {}
     for name in ("adam", "sgd"):
-        x, state = 0.0, first_moments(0.0)
+        x, state = 0.0, initial_moments(0.0)
         for t in range(1, 6001):
             gradient, rate = (large if t % 3 == 1 else -1.0), 0.3 / math.sqrt(t)
             if name == "adam":
@@ -191,8 +191,8 @@ def test_steps_on_a_tree_are_steps_on_its_leaves() -> None:
     rng = np.random.default_rng(5)
     weights, gradients = draw_tree(rng), [draw_tree(rng) for _ in range(3)]
     joined = flat(weights)
-    velocity, moments = zeros(weights), first_moments(weights)
-    flat_velocity, flat_moments = zeros(joined), first_moments(joined)
+    velocity, moments = zeros(weights), initial_moments(weights)
+    flat_velocity, flat_moments = zeros(joined), initial_moments(joined)
     before = flat(weights).copy()
     for gradient in gradients:
         g = flat(gradient)
@@ -210,7 +210,7 @@ def test_steps_on_a_tree_are_steps_on_its_leaves() -> None:
 
 def test_nothing_that_was_given_is_changed() -> None:
     weights, gradient = np.ones(3), np.full(3, 2.0)
-    state = first_moments(weights)
+    state = initial_moments(weights)
     for step in (adam, adamw):
         step(weights, gradient, state, rate=0.1)
     momentum(weights, gradient, state.mean, rate=0.1)
@@ -228,7 +228,7 @@ def test_single_precision_stays_whatever_kind_of_number_the_rate_is() -> None:
         *momentum(weights, weights, weights, rate=rate),  # type: ignore[arg-type]
         clip_by_global_norm(weights, limit=0.5)[0],
     ]
-    after, state = adamw(weights, weights, first_moments(weights), rate=rate)  # type: ignore[arg-type]
+    after, state = adamw(weights, weights, initial_moments(weights), rate=rate)  # type: ignore[arg-type]
     made += [after, state.mean, state.square]
     assert {array.dtype for array in made} == {np.dtype(np.float32)}
 
@@ -262,14 +262,14 @@ def test_the_norm_of_large_single_precision_gradients_does_not_overflow() -> Non
 
 
 def test_clipping_is_a_bias() -> None:
-    # Two gradients of mean +1: clipped to length 1, their mean points the other way.
+    # Three gradients of mean +1: clipped to length 1, their mean points the other way.
     parts = [clip_by_global_norm(np.array([g]), limit=1.0)[0] for g in (-1.0, -1.0, 5.0)]
     assert np.mean([-1.0, -1.0, 5.0]) == 1
     assert np.mean(parts) < 0
 
 
 def test_moments_begin_at_zero() -> None:
-    state = first_moments({"w": np.ones(2)})
+    state = initial_moments({"w": np.ones(2)})
     assert isinstance(state, Moments)
     assert state.n_steps == 0
     assert not np.any(flat(state.mean))

@@ -25,16 +25,12 @@ from primer_ref.parallel import (
 )
 from primer_ref.schedules import accumulate
 from primer_ref.summation import naive_sum_bound
+from tests.draws import normal
 
 F = NDArray[np.floating[Any]]
 
 seeds = st.integers(0, 2**32 - 1)
 devices = st.integers(1, 6)
-
-
-def normal(seed: int, *shapes: tuple[int, ...]) -> list[F]:
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape) for shape in shapes]
 
 
 def integers(seed: int, *shapes: tuple[int, ...]) -> list[F]:

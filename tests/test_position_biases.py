@@ -21,14 +21,11 @@ from primer_ref.position_biases import (
     t5_buckets,
     t5_buckets_causal,
 )
+from tests.draws import is_toeplitz
 
 F = NDArray[np.floating[Any]]
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-def is_toeplitz(a: F) -> bool:
-    return np.allclose(a[..., 1:, 1:], a[..., :-1, :-1])
 
 
 def test_offsets_are_key_less_query_with_the_queries_last() -> None:

@@ -154,8 +154,7 @@ def test_half_split_can_be_differentiated() -> None:
 
 
 @pytest.mark.model
-def test_converted_weights_of_the_real_model_give_the_scores_it_had() -> None:
-    model = llama.load()
+def test_converted_weights_of_the_real_model_give_the_scores_it_had(model: llama.Model) -> None:
     config, layer = model.config, model.weights.layers[0]
     tokens = model.tokenizer.encode("It is a truth universally acknowledged, that a single man")
     trace = llama.trace(model, tokens)

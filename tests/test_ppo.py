@@ -25,7 +25,6 @@ from primer_ref.ppo import (
 )
 
 F = NDArray[np.float64]
-seeds = st.integers(0, 10_000)
 
 
 def test_published_surrogates() -> None:
@@ -54,8 +53,7 @@ def test_only_what_has_gone_the_right_way_far_enough_is_silenced() -> None:
 
 @pytest.mark.equation("eq-ppo-loss")
 def test_where_the_policies_agree_the_gradient_is_the_policy_gradient() -> None:
-    rng = np.random.default_rng(0)
-    logits, rewards = rng.normal(size=4), rng.normal(size=4)
+    rewards = np.random.default_rng(0).normal(size=4)
     # A sample in which every action comes in proportion: weights by repetition.
     counts = np.array([3, 1, 4, 2])
     logits = np.log(counts / 10)

@@ -90,15 +90,9 @@ def test_delta_survives_where_the_exponential_overflows() -> None:
     # e^ε Φ(b) = φ(a) m(−b), with Mills' ratio m from SciPy's scaled function.
     for epsilon, sigma in ((5000.0, 0.01), (800.0, 0.025), (600.0, 0.03)):
         a, b = 0.5 / sigma - epsilon * sigma, -0.5 / sigma - epsilon * sigma
-        mills = math.sqrt(math.pi / 2) * integrate_scaled(-b / math.sqrt(2))
+        mills = math.sqrt(math.pi / 2) * special.erfcx(-b / math.sqrt(2))
         expected = stats.norm.cdf(a) - stats.norm.pdf(a) * mills
         np.testing.assert_allclose(gaussian_delta(epsilon, sigma=sigma), expected, rtol=1e-8)
-
-
-def integrate_scaled(x: float) -> float:
-    """Compute e^{x²} erfc x as an integral, free of overflow."""
-    value, _ = integrate.quad(lambda t: math.exp(-t * t - 2 * x * t), 0, 40 / x)
-    return float(value) * 2 / math.sqrt(math.pi)
 
 
 @given(st.floats(0.01, 20), st.floats(1e-9, 0.5), st.floats(0.1, 10))
@@ -141,7 +135,7 @@ def test_the_classical_bound_is_private_in_its_range(epsilon: float, delta: floa
 
 def test_outside_its_range_the_classical_formula_breaks_its_promise() -> None:
     one = gaussian_mechanism_sigma(1, 1e-5)
-    assert gaussian_delta(8, sigma=one / 8) < 1e-5 < gaussian_delta(9, sigma=one / 9)
+    assert gaussian_delta(8.3, sigma=one / 8.3) < 1e-5 < gaussian_delta(8.5, sigma=one / 8.5)
 
 
 def response_profile(epsilon0: float, n_steps: int, epsilon: float) -> float:

@@ -1,3 +1,5 @@
+"""Numbers that others printed: each recomputes, or is known not to and why."""
+
 import re
 
 import numpy as np
@@ -74,6 +76,12 @@ def test_what_the_note_on_zipf_says() -> None:
     assert mass[8727 - 1] == pytest.approx(0.965, abs=5e-4)
     assert np.searchsorted(mass, 1) + 1 == 12_367
     assert chapter01.zipf_words(12_367)["bits per word"] == pytest.approx(9.72, abs=5e-3)
+
+
+def test_what_the_note_on_pug_says() -> None:
+    ours = published.recompute("ch14-hf-unigram-pug-error")
+    assert 5 / 17 * ours["p, u, g"][0] == pytest.approx(0.000389, abs=5e-7)
+    assert 5 / 17 * ours["pu, g"][0] == pytest.approx(0.0022676, abs=5e-8)
 
 
 def test_agreement_is_judged_by_the_tolerance() -> None:

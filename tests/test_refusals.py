@@ -1,7 +1,9 @@
-"""What every public function refuses: one table, kept in one file a module, read as one test.
+"""What public functions refuse: one table, kept in one file a module, read as one test.
+
+What takes more than one call stands with the tests of its module.
 
 A row is ``(function, arguments by name, pattern of the message)``. Bad shapes and types, NaN, empty
-input, probabilities that do not sum to 1 and targets out of range each get the stated error.
+input, probabilities that do not sum to 1 and targets out of range each get the stated message.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ def begin(made: Any) -> None:
 
 
 @pytest.mark.parametrize("row", [row for _, row in ROWS], ids=[name for name, _ in ROWS])
-def test_bad_input_gets_the_stated_error(row: Row) -> None:
+def test_bad_input_gets_the_stated_message(row: Row) -> None:
     function, arguments, message = row
     with pytest.raises((ValueError, TypeError), match=message):
         begin(function(**arguments))

@@ -13,9 +13,9 @@ from primer_ref.rouge import Overlap, rouge_l, rouge_n, rouge_s, tokenize_rouge
 # Lin (2004), sections 3 and 5: a reference and three summaries.
 REFERENCE = ["police", "killed", "the", "gunman"]
 SUMMARIES = [
-    (("police kill the gunman", 0.75, 0.5)),
-    (("the gunman kill police", 0.5, 1 / 6)),
-    (("the gunman police killed", 0.5, 1 / 3)),
+    ("police kill the gunman", 0.75, 0.5),
+    ("the gunman kill police", 0.5, 1 / 6),
+    ("the gunman police killed", 0.5, 1 / 3),
 ]
 
 

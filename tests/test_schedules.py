@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from primer_ref.optim import adam, first_moments
+from primer_ref.optim import adam, initial_moments
 from primer_ref.schedules import (
     NoiseScale,
     accumulate,
@@ -195,7 +195,7 @@ def test_adam_drifts_and_spreads_alike_over_given_examples_by_the_square_root_ru
     rng = np.random.default_rng(9)
 
     def drift(batch: int, rate: float) -> tuple[float, float]:
-        x, state = np.zeros(500), first_moments(np.zeros(500))
+        x, state = np.zeros(500), initial_moments(np.zeros(500))
         for _ in range(64_000 // batch):
             seen = -0.02 + rng.standard_normal(500) / np.sqrt(batch)
             x, state = adam(

@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 
 from primer_ref.autodiff import check_gradient
 from primer_ref.sinusoidal import score_terms, sinusoidal, sinusoidal_shift
+from tests.draws import is_toeplitz
 
 F = NDArray[np.floating[Any]]
 
 seeds = st.integers(0, 2**32 - 1)
 positions = st.integers(-3000, 3000)
-
-
-def is_toeplitz(a: F) -> bool:
-    return np.allclose(a[1:, 1:], a[:-1, :-1])
 
 
 @pytest.mark.equation("eq-sinusoidal")

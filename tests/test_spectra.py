@@ -37,15 +37,6 @@ def test_the_waves_add_up_to_the_dot_product_of_the_turned_vectors(
     np.testing.assert_allclose(score, turned[0], atol=1e-9)
 
 
-def test_scores_depend_on_the_offset_only_in_a_head_of_the_published_check() -> None:
-    q, k = np.random.default_rng(0).normal(size=(2, 1, 128))
-
-    def score(t: int, s: int) -> float:
-        return float((rotary(q, rotations([t], 128)) @ rotary(k, rotations([s], 128)).T).item())
-
-    assert abs(score(7, 3) - score(1007, 1003)) < 1e-10
-
-
 def test_spectra_of_many_pairs_at_once() -> None:
     q, k = np.random.default_rng(1).normal(size=(2, 3, 8))
     theta = rotary_frequencies(8)

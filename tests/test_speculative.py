@@ -92,7 +92,7 @@ def exact_law(p: dict[Text, F], q: dict[Text, F], gamma: int) -> dict[Text, floa
 
 
 @pytest.mark.equation("eq-residual")
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seeds, st.integers(0, 3))
 def test_the_output_has_the_law_of_the_costly_model_alone(seed: int, gamma: int) -> None:
     p, q = model(seed), model(seed + 1)

@@ -63,15 +63,6 @@ def test_published_losses_of_the_unigram_model() -> None:
     assert unigram_loss(CORPUS, without) - loss == pytest.approx(23.5, abs=0.05)
 
 
-def test_what_the_page_prints_for_pug_does_not_follow_from_its_counts() -> None:
-    log_probs = logs(COUNTS, 210)
-    letters = sum(log_probs[letter] for letter in "pug")
-    assert math.exp(letters) == pytest.approx(0.00132167152575)  # printed: 0.000389
-    assert math.exp(log_probs["pu"] + log_probs["g"]) == pytest.approx(0.00770975056689)  # .0022676
-    # Its numbers are those of p and pu counted 5 times, not 17.
-    assert 5 / 17 * math.exp(letters) == pytest.approx(0.000389, abs=5e-7)
-
-
 def cuts(word: str) -> list[tuple[str, ...]]:
     """List every way to cut a word."""
     if not word:

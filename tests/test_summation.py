@@ -151,6 +151,18 @@ def test_the_carry_stagnates_at_one_over_the_square_of_the_unit_roundoff(
 
 @pytest.mark.equation("eq-compensated-sum")
 @pytest.mark.equation("eq-kahan-sum")
+def test_kahans_error_is_two_roundings_only_while_terms_are_fewer_than_1_over_u() -> None:
+    u = BF16.unit_roundoff
+    lost = float(round_to(0.9 * u**2, BF16))  # too small for the carry behind a sum of 1
+    for share in (0.1, 10):
+        n = round(share / u)
+        assert kahan_sum(np.append(1, np.full(n, lost)), BF16) == 1
+        error, total = n * lost, 1 + n * lost
+        assert (error <= 2 * u * total) == (share < 1)
+        assert error <= (2 * u + n * u**2) * total
+
+
+@pytest.mark.equation("eq-kahan-sum")
 def test_a_term_larger_than_the_sum_defeats_kahan_but_not_neumaier() -> None:
     x = np.array([1.0, 2.0**60, 1.0, -(2.0**60)])
     assert kahan_sum(x, FP32) == 0

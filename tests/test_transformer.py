@@ -212,6 +212,15 @@ def test_the_gradient_of_the_whole_agrees_with_finite_differences(seed: int) -> 
     assert slope < 1e-7
 
 
+def test_a_mask_can_be_learned() -> None:
+    weights, tokens, rng = trained(), draw_tokens(5, 2, 5), np.random.default_rng(5)
+
+    def squares(mask: Any) -> Any:
+        return np.mean(forward(CONFIG, weights, tokens, causal_mask(5) + mask) ** 2)
+
+    assert check_gradient(squares, rng.normal(size=(5, 5)), rng=rng) < 1e-7
+
+
 def test_every_weight_gets_a_gradient_of_its_shape_and_precision() -> None:
     single: Weights = tree_map(lambda w: w.astype(np.float32), trained())
     gradient = grad(mean_square)(single, np.arange(CONFIG.n_tokens)[None])
@@ -254,12 +263,10 @@ def test_the_stream_keeps_its_variance_at_any_depth() -> None:
     for n_layers in (2, 32):
         c = replace(CONFIG, n_layers=n_layers, width=64, hidden=128, n_tokens=300)
         weights = initialize(c, rng=np.random.default_rng(1))
-        x = 0 * weights.embedding[:8]
+        embedded = weights.embedding[:8]
+        x = 0 * embedded
         for layer in weights.layers:
-            x = (
-                block(c, layer, x + weights.embedding[:8], rotations(range(8), 4))
-                - (weights.embedding[:8])
-            )
+            x = block(c, layer, x + embedded, rotations(range(8), 4)) - embedded
         spread.append(float(np.std(x)))
     assert 0.5 < spread[0] / spread[1] < 2
 

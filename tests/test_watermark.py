@@ -4,23 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
-from primer_ref.decoding import gumbel_max
 from primer_ref.watermark import detect, favor_green, green_list, p_value, z_score
+from tests.draws import watermarked
 
 V = 64
-F = NDArray[np.float64]
-
-
-def write(rng: np.random.Generator, n: int, *, key: bytes, bias: float) -> list[int]:
-    """Write a text with a model that knows nothing: uniform laws."""
-    text = [int(rng.integers(V))]
-    for _ in range(n):
-        green = green_list(text[-1], n_tokens=V, key=key, fraction=0.5)
-        text.append(int(gumbel_max(favor_green(np.zeros(V), green, bias=bias), rng=rng)))
-    return text
 
 
 @pytest.mark.equation("eq-watermark-z")
@@ -93,7 +82,7 @@ def test_without_the_key_p_values_are_those_of_chance() -> None:
 
 def test_with_the_key_a_watermark_is_found_and_with_another_it_is_not() -> None:
     rng = np.random.default_rng(2)
-    text = write(rng, 120, key=b"right", bias=3.0)
+    text = watermarked(rng, 120, n_tokens=V, key=b"right", bias=3.0)
     assert detect(text, n_tokens=V, key=b"right", fraction=0.5).p_value < 1e-9
     assert detect(text, n_tokens=V, key=b"wrong", fraction=0.5).p_value > 1e-3
 

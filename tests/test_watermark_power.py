@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
-from primer_ref.decoding import gumbel_max
 from primer_ref.functional import softmax
-from primer_ref.watermark import detect, favor_green, green_list
+from primer_ref.watermark import detect, favor_green
 from primer_ref.watermark_power import (
     detection_power,
     expected_z,
@@ -21,8 +19,8 @@ from primer_ref.watermark_power import (
     green_probability,
     tokens_needed,
 )
+from tests.draws import watermarked
 
-F = NDArray[np.float64]
 V = 64
 
 seeds = st.integers(0, 2**32 - 1)
@@ -128,10 +126,8 @@ def test_z_of_written_and_edited_texts_is_what_the_formulas_say(edited: float) -
     rng, n, bias = np.random.default_rng(5), 120, 2.0
     found = []
     for k in range(40):
-        text, key = [int(rng.integers(V))], bytes([k])
-        for _ in range(n):
-            green = green_list(text[-1], n_tokens=V, key=key, fraction=0.5)
-            text.append(int(gumbel_max(favor_green(np.zeros(V), green, bias=bias), rng=rng)))
+        key = bytes([k])
+        text = watermarked(rng, n, n_tokens=V, key=key, bias=bias)
         replaced = np.where(rng.random(n + 1) < edited, rng.integers(V, size=n + 1), text)
         found.append(detect(replaced.tolist(), n_tokens=V, key=key, fraction=0.5))
     written = float(green_probability(np.full(V, 1 / V), np.arange(V) < V / 2, bias=bias))

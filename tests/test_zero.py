@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from primer_ref.collectives import split
-from primer_ref.optim import adam, first_moments
+from primer_ref.optim import adam, initial_moments
 from primer_ref.zero import fully_sharded_adam, sharded_adam, zero_bytes
 
 F = NDArray[np.floating[Any]]
@@ -69,8 +69,8 @@ def sum_in_ring_order(gradients: Sequence[F]) -> F:
 @pytest.mark.parametrize("p", [1, 2, 3, 5])
 def test_sharded_adam_is_adam_bit_for_bit(p: int) -> None:
     w, xs, ys = regression(p)
-    whole, state = w, first_moments(w)
-    sharded, states = w, [first_moments(part) for part in split(w, p)]
+    whole, state = w, initial_moments(w)
+    sharded, states = w, [initial_moments(part) for part in split(w, p)]
     for _ in range(5):
         shares = [gradient(x, y, whole) / p for x, y in zip(xs, ys, strict=True)]
         whole, state = adam(whole, sum_in_ring_order(shares), state, rate=0.01)
@@ -93,7 +93,7 @@ def test_fully_sharded_adam_takes_the_same_steps_with_half_as_many_bytes_more(p:
     def share(device: int, weights: F) -> F:
         return gradient(xs[device], ys[device], weights) / p
 
-    parts, states = split(w, p), [first_moments(part) for part in split(w, p)]
+    parts, states = split(w, p), [initial_moments(part) for part in split(w, p)]
     sharded, other_states = w, list(states)
     for _ in range(5):
         done, states = fully_sharded_adam(parts, share, states, rate=0.01)
@@ -108,7 +108,7 @@ def test_fully_sharded_adam_takes_the_same_steps_with_half_as_many_bytes_more(p:
 
 def test_the_sharded_state_is_a_part_of_the_whole() -> None:
     w, _, _ = regression(3)
-    states = [first_moments(part) for part in split(w, 3)]
+    states = [initial_moments(part) for part in split(w, 3)]
     _, states = sharded_adam(w, [w] * 3, states, rate=0.01)
     assert [state.mean.shape for state in states] == [(2, 2)] * 3
     assert [state.n_steps for state in states] == [1] * 3

@@ -13,13 +13,9 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from primer_ref.zipf import zipf_exponent, zipf_least_squares, zipf_mandelbrot
+from tests.draws import zipf
 
 F = NDArray[np.floating[Any]]
-
-
-def zipf(exponent: float, size: int, shift: float = 0.0) -> F:
-    weights: F = (np.arange(1, size + 1) + shift) ** -exponent
-    return np.asarray(weights / np.sum(weights))
 
 
 @pytest.mark.equation("eq-zipf-likelihood")

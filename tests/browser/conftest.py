@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import fcntl
-import functools
 import json
 import os
 import shutil
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from build_versions import POLICY
-
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PROGRAM = next(filter(None, map(shutil.which, NAMES)), "chromium")
 OPTIONS = [
     "--headless=new",
     "--no-sandbox",
@@ -47,9 +43,8 @@ class Browser:
         # The browser reads commands from its descriptor 3 and answers on 4.
         to_browser, answers = os.pipe(), os.pipe()
         theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (to_browser[0], answers[1])]
-        program = next(filter(None, map(shutil.which, NAMES)))
         self.process = subprocess.Popen(
-            [program, *OPTIONS, f"--user-data-dir={profile}", "about:blank"],
+            [PROGRAM, *OPTIONS, f"--user-data-dir={profile}", "about:blank"],
             preexec_fn=lambda: [os.dup2(fd, 3 + n) for n, fd in enumerate(theirs)],  # noqa: PLW1509
             pass_fds=(3, 4),
             stderr=subprocess.DEVNULL,
@@ -194,30 +189,3 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     started = Browser(tmp_path_factory.mktemp("profile"))
     yield started
     started.close()
-
-
-@pytest.fixture(scope="module")
-def serve() -> Iterator[Callable[[Path], str]]:
-    """Serve folders under the site's Content-Security-Policy, each at an address of its own."""
-
-    class Strict(SimpleHTTPRequestHandler):
-        def end_headers(self) -> None:
-            self.send_header("Content-Security-Policy", POLICY)
-            super().end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    servers = []
-
-    def start(folder: Path) -> str:
-        handler = functools.partial(Strict, directory=os.fspath(folder))
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from build_versions import POLICY
+from tests.site.server import serve
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Browser
@@ -28,8 +31,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory, build_toy: Callable[..., str])
 
 
 @pytest.fixture(scope="module")
-def site(toy: Path, serve: Callable[[Path], str]) -> str:
-    return f"{serve(toy)}/latest"
+def site(toy: Path) -> Iterator[str]:
+    with serve(toy / "latest", {"Content-Security-Policy": POLICY}) as address:
+        yield address.removesuffix("/")
 
 
 def tab_to(browser: Browser, condition: str) -> None:

@@ -1,14 +1,9 @@
 """Try in Chromium what a page's scripts do; ``nox -s browser`` runs this."""
 
-import functools
 import json
-import os
 import re
-import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +11,11 @@ import pytest
 from jinja2 import Environment, FileSystemLoader
 
 from build_versions import write_root
+from tests.site.server import serve
+
+from .conftest import PROGRAM
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -44,8 +41,7 @@ VERSIONS: list[dict[str, Any]] = [
 
 def dump(address: str, profile: Path, *options: str) -> str:
     """Load a page and return its document as it is after its scripts ran."""
-    program = next(filter(None, map(shutil.which, NAMES)))
-    command = [program, *QUIET, f"--user-data-dir={profile}", *options, "--dump-dom", address]
+    command = [PROGRAM, *QUIET, f"--user-data-dir={profile}", *options, "--dump-dom", address]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
@@ -75,6 +71,13 @@ def site(tmp_path: Path) -> Path:
         tmp_path / "site", [version | {"url": f"{version['name']}/"} for version in VERSIONS]
     )
     return tmp_path / "site"
+
+
+def test_an_address_with_a_stray_sign_stops_no_script(tmp_path: Path) -> None:
+    folds = (ROOT / "docs" / "_static" / "folds.js").read_text("utf-8")
+    page = tmp_path / "page.html"
+    page.write_text(f"<!doctype html><script>{folds}document.title = 'after'</script>")
+    assert "<title>after</title>" in dump(f"{page.as_uri()}#100%", tmp_path / "profile")
 
 
 def entries(document: str) -> list[tuple[str, str]]:
@@ -124,16 +127,8 @@ def test_without_scripts_a_link_leads_to_the_list(site: Path, tmp_path: Path) ->
 @pytest.fixture(scope="module")
 def served(built_book: Path) -> Iterator[str]:
     """Serve the real book."""
-
-    class Silent(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = functools.partial(Silent, directory=os.fspath(built_book))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serve(built_book / "latest") as address:
+        yield address.removesuffix("/latest/")
 
 
 @pytest.mark.parametrize(

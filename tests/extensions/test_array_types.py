@@ -1,3 +1,5 @@
+"""Annotations of the reference: as in the source, and linked where NumPy has a page."""
+
 import pickle
 import re
 import runpy
@@ -197,7 +199,7 @@ def test_reference_of_a_module(tmp_path: Path) -> None:
     assert "keys, values Set by the constructor. Type: ndarray of float32, shape (S, D)" in seen
     assert (
         "toy.Law From scores to weights. Stands for Callable[[ArrayLike], NDArray[floating]]. "
-        in (seen)
+        in seen
     )
     assert 'href="#toy.Pair"' in html
     # The table on top and the entries come in the order of the source, not of __all__.

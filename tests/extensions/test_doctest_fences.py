@@ -1,3 +1,5 @@
+"""Examples in fences: all are run, and a wrong output is reported where it stands."""
+
 import subprocess
 import sys
 from pathlib import Path

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
 
 from _extensions.markdown_rules import to_markdown
 from _extensions.tex_macros import expand
+from tests.extensions import toy
 
 CONF = """\
 project = "Toy"
@@ -147,21 +146,8 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def build(source: Path, *, parallel: int = 1, builder: str = "html", **config: str) -> Path:
     """Build the toy without a warning."""
-    out, warnings = source.parent / f"{builder}{parallel}", source.parent / "warnings.txt"
-    with docutils_namespace(), warnings.open("w") as stream:
-        app = Sphinx(
-            str(source),
-            str(source),
-            str(out),
-            str(source.parent / f"doctrees{builder}{parallel}"),
-            builder,
-            confoverrides=config,
-            status=None,
-            warning=stream,
-            parallel=parallel,
-        )
-        app.build()
-    assert warnings.read_text() == ""
+    out, said, _ = toy.build(source, builder, parallel=parallel, **config)
+    assert said == ""
     return out
 
 

@@ -40,7 +40,7 @@ def build(tmp_path: Path) -> Build:
         try:
             app.build(force_all=True)
             html = (Path(app.outdir) / "index.html").read_text()
-            return html, re.sub(r"\x1b\[[\d;]*m", "", app.warning.getvalue())
+            return html, app.warning.getvalue()
         finally:
             app.cleanup()
 
@@ -215,11 +215,6 @@ def test_xml_has_styles_where_mathml_3_allows_them(tex: str) -> None:
         if {"displaystyle", "scriptlevel"} & set(element.attrib):
             assert element.tag.endswith("}mstyle")
     assert re.search(r"<m(table|frac) [^>]*(displaystyle|scriptlevel)", layout(tex)), "else moot"
-
-
-def test_source_of_a_formula_is_escaped() -> None:
-    tex = r"a < b \& \text{</annotation><script>}"
-    assert "<script>" not in mathml.convert(tex, display=True)
 
 
 def test_warning_names_file_and_line(build: Build) -> None:

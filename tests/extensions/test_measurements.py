@@ -72,7 +72,7 @@ def build(source: Path, tmp_path: Path) -> Build:
             out = Path(app.outdir)
             suffix = {"html": ".html", "text": ".txt", "latex": ".tex"}[builder]
             pages = {path.stem: path.read_text() for path in out.glob(f"*{suffix}")}
-            return pages, re.sub(r"\x1b\[[\d;]*m", "", app.warning.getvalue())
+            return pages, app.warning.getvalue()
         finally:
             app.cleanup()
 

@@ -53,7 +53,7 @@ def build(tmp_path: Path) -> Build:
         try:
             app.build()
             page = (Path(app.outdir) / "index.html").read_text()
-            return page, re.sub(r"\x1b\[[\d;]*m", "", app.warning.getvalue())
+            return page, app.warning.getvalue()
         finally:
             app.cleanup()
 

@@ -4,17 +4,17 @@ import shutil
 import struct
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
 
 from _extensions.descriptions import LONGEST, SHORTEST, fitted
 from _extensions.social_card import SIZE, social_card
+from tests.extensions import toy
 
 CONF = """\
 project = "Toy"
@@ -62,14 +62,10 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return source
 
 
-def build(source: Path, builder: str = "html", **config: str) -> Path:
+def build(source: Path, builder: str = "html", **config: Any) -> Path:
     """Build the toy without a warning."""
-    out, warnings = source.parent / builder, source.parent / "warnings.txt"
-    doctrees = source.parent / f"doctrees-{builder}"
-    with docutils_namespace(), warnings.open("w") as stream:
-        places = (str(source), str(source), str(out), str(doctrees), builder)
-        Sphinx(*places, confoverrides=config, status=None, warning=stream).build()
-    assert warnings.read_text() == ""
+    out, said, _ = toy.build(source, builder, **config)
+    assert said == ""
     return out
 
 

@@ -57,7 +57,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
         try:
             app.build(force_all=True)
             html = (Path(app.outdir) / "index.html").read_text()
-            return html, re.sub(r"\x1b\[[\d;]*m", "", app.warning.getvalue()), Path(app.outdir)
+            return html, app.warning.getvalue(), Path(app.outdir)
         finally:
             app.cleanup()
 
@@ -124,6 +124,17 @@ def test_depends_on_what_it_is_made_of(build: Build, monkeypatch: pytest.MonkeyP
     build("```{pyfigure} probe.line\n:alt: x\n:data: one two\n```")
     assert {"measurements/one.json", "measurements/two.json"} <= set(noted)
     assert {"figures/probe.py", "figures/style.py"} <= {"/".join(Path(p).parts[-2:]) for p in noted}
+
+
+def test_depends_on_the_package_that_it_draws_with(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+    monkeypatch.setattr(BuildEnvironment, "note_dependency", lambda _, path: noted.append(path))
+    build("```{pyfigure} intuition.coin\n:alt: x\n```")
+    of_package = {Path(path).name for path in noted if Path(path).parent.name == "primer_ref"}
+    assert "information.py" in of_package
+    assert "llama.py" not in of_package
 
 
 def test_a_file_that_it_reads_draws_it_again_when_new_changed_or_gone(

@@ -1,13 +1,12 @@
 """What stands in the search's index, and what the glossary lacks there."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
+
+from tests.extensions import toy
 
 CHAPTER = """\
 # Chapter
@@ -49,18 +48,7 @@ def source(tmp_path: Path) -> Path:
 
 def build(source: Path) -> tuple[Path, str]:
     """Build; return the output and the warnings."""
-    out, log = source.parent / "html", source.parent / "log"
-    with docutils_namespace(), log.open("w") as stream:
-        Sphinx(
-            str(source),
-            str(source),
-            str(out),
-            str(source.parent / "doctrees"),
-            "html",
-            status=None,
-            warning=stream,
-        ).build()
-    return out, re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
+    return toy.build(source)[:2]
 
 
 def read_index(out: Path) -> dict[str, Any]:

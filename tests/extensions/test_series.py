@@ -1,3 +1,5 @@
+"""The series: its index, the line of a chapter, its feed, and front matter that is refused."""
+
 import re
 import uuid
 from datetime import date, datetime
@@ -8,10 +10,9 @@ from xml.etree import ElementTree as ET
 
 import feedparser
 import pytest
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
 
 from _extensions.articles import ArticleError, read_folder
+from tests.extensions.toy import build
 
 DOCS = Path(__file__).parents[2] / "docs"
 A = "{http://www.w3.org/2005/Atom}"
@@ -61,28 +62,6 @@ def book(tmp_path: Path) -> Path:
     return source
 
 
-def build(source: Path, *, parallel: int = 1, **config: str) -> tuple[Path, str, set[str]]:
-    """Build the toy; return the output, the warnings and the pages that were written."""
-    warnings = source.parent / "warnings.txt"
-    written: set[str] = set()
-    out = source.parent / f"html{parallel}"
-    with docutils_namespace(), warnings.open("w") as stream:
-        app = Sphinx(
-            str(source),
-            str(source),
-            str(out),
-            str(source.parent / f"doctrees{parallel}"),
-            "html",
-            confoverrides=config,
-            status=None,
-            warning=stream,
-            parallel=parallel,
-        )
-        app.connect("doctree-resolved", lambda _app, _tree, docname: written.add(docname))
-        app.build()
-    return out, re.sub(r"\x1b\[[0-9;]*m", "", warnings.read_text()), written
-
-
 def links(html: str) -> list[str]:
     """Targets of the entries of the series' lists."""
     return re.findall(r'<strong><a class="reference internal" href="([^"]+)"', html)
@@ -99,6 +78,13 @@ def test_index_in_both_orders(book: Path) -> None:
         assert html.count("Summary of 2, with &lt; &amp; &gt;.") == 1
         assert html.count('<span class="coming">coming</span>') == 4
         assert "March 3, 2026" in html
+
+
+def test_only_the_site_has_a_feed(book: Path) -> None:
+    assert (build(book)[0] / "feed.xml").exists()
+    out, _, written = build(book, "epub")
+    assert "index" in written
+    assert not (out / "feed.xml").exists()
 
 
 def test_a_brief_index_has_no_summaries(book: Path) -> None:

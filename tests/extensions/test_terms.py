@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
+
+from tests.extensions.toy import build
 
 PAGE = """\
 ---
@@ -60,27 +60,6 @@ def source(tmp_path: Path) -> Path:
         (source / "chapters" / f"none{n}.md").write_text(f"# Without {n}\n")
     (source / "appendix" / "glossary.md").write_text(GLOSSARY)
     return source
-
-
-def build(source: Path, name: str = "html", *, parallel: int = 1) -> tuple[Path, str, set[str]]:
-    """Build; return the output, the warnings and the pages that were written."""
-    log = source.parent / "log"
-    out = source.parent / f"{name}{parallel}"
-    written: set[str] = set()
-    with docutils_namespace(), log.open("w") as stream:
-        app = Sphinx(
-            str(source),
-            str(source),
-            str(out),
-            str(source.parent / f"doctrees{parallel}"),
-            name,
-            status=None,
-            warning=stream,
-            parallel=parallel,
-        )
-        app.connect("doctree-resolved", lambda _app, _tree, docname: written.add(docname))
-        app.build()
-    return out, re.sub(r"\x1b\[[0-9;]*m", "", log.read_text()), written
 
 
 class Spans(HTMLParser):

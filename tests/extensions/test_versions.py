@@ -1,3 +1,5 @@
+"""Versions beside each other: each from its own source, listed, linked and built once."""
+
 import json
 import os
 import re
@@ -298,6 +300,46 @@ def test_a_changed_stylesheet_is_written_into_every_page(
         build_latest(tmp_path, tmp_path / "site", tmp_path / "site")
         (tmp_path / "site" / "latest").mkdir(exist_ok=True)
     assert written == [("-a",), (), ("-a",)]
+
+
+def test_what_a_failed_build_leaves_behind_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, ...]] = []
+
+    def run(docs: Path, out: Path, *extra: str, **_: object) -> None:
+        written.append(extra)
+        out.mkdir(parents=True, exist_ok=True)
+        for source in docs.glob("*.md"):
+            (out / f"{source.stem}.html").write_text((docs / "conf.py").read_text())
+        if "wrong" in (docs / "conf.py").read_text():
+            raise RuntimeError("a warning")
+
+    monkeypatch.setattr(build_versions, "run_sphinx", run)
+    docs, site = tmp_path / "docs", tmp_path / "site"
+    (docs / "_static").mkdir(parents=True)
+    site.mkdir()
+    out = site / "latest"
+
+    def build(conf: str, *names: str, css: str = "") -> set[str]:
+        (docs / "conf.py").write_text(conf)
+        (docs / "_static" / "book.css").write_text(css)
+        for source in docs.glob("*.md"):
+            source.unlink()
+        for name in names:
+            (docs / f"{name}.md").touch()
+        build_latest(tmp_path, site, site)
+        return {path.stem for path in out.glob("*.html")}
+
+    assert build("right", "a") == {"a"}
+    with pytest.raises(RuntimeError):
+        build("wrong", "a", "b", css="new")
+    assert build("right", "a", css="new") == {"a"}
+    assert written == [("-a",)] * 3
+    # Without a failure before it, a changed page is no reason to start over.
+    (out / "kept.html").touch()
+    assert build("right", "a", css="new") == {"a", "kept"}
+    assert written[-1] == ()
 
 
 def test_a_wrong_list_of_releases_is_refused(tmp_path: Path) -> None:

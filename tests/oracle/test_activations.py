@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from primer_ref import activations
+
+from .conftest import Compare
 
 torch = pytest.importorskip("torch")
 
@@ -25,9 +26,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_activations_and_derivatives_agree_with_torch(
-    compare: Callable[..., None], name: str
-) -> None:
+def test_activations_and_derivatives_agree_with_torch(compare: Compare, name: str) -> None:
     theirs: Any = torch
     for part in PAIRS[name].split("."):
         theirs = getattr(theirs, part)

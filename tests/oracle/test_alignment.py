@@ -13,13 +13,13 @@ import pytest
 from primer_ref.alignment import dpo_loss, ipo_loss, kto_loss, simpo_loss
 from primer_ref.information import kl_divergence
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 # TRL says of two of these modules that they may still change.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-Compare = Callable[..., None]
 
 
 def same(x: Any) -> Any:

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 @pytest.mark.equation("eq-attention")
 @pytest.mark.equation("eq-attention-backward")
 @pytest.mark.parametrize("causal", [False, True])
-def test_attention_and_its_gradients_agree_with_torch(causal: bool) -> None:
+def test_attention_and_its_gradients_agree_with_torch(compare: Compare, causal: bool) -> None:
     rng = np.random.default_rng(0)
     q, k, v, d_out = rng.normal(size=(4, 2, 3, 7, 5))
     tensors = [torch.tensor(a, requires_grad=True) for a in (q, k, v)]
@@ -21,9 +21,10 @@ def test_attention_and_its_gradients_agree_with_torch(causal: bool) -> None:
     expected.backward(torch.tensor(d_out))
     mask = causal_mask(7) if causal else None
     out = scaled_dot_product_attention(q, k, v, mask)
-    np.testing.assert_allclose(out, expected.detach().numpy(), atol=1e-12)
+    call = "torch.nn.functional.scaled_dot_product_attention" + "(is_causal=True)" * causal
+    compare(scaled_dot_product_attention, call, out, expected.detach().numpy(), 1e-12)
     for gradient, tensor in zip(attention_backward(q, k, v, d_out, mask), tensors, strict=True):
-        np.testing.assert_allclose(gradient, tensor.grad.numpy(), atol=1e-12)
+        compare(attention_backward, f"{call}.backward", gradient, tensor.grad.numpy(), 1e-12)
 
 
 @pytest.mark.equation("eq-causal-mask")
@@ -35,8 +36,3 @@ def test_the_causal_mask_is_that_of_is_causal(compare: Compare) -> None:
     weights = function(*map(torch.tensor, (q, k, np.tile(np.eye(7), (3, 1, 1)))), is_causal=True)
     call = "torch.nn.functional.scaled_dot_product_attention(is_causal=True): what is seen"
     compare(causal_mask, call, causal_mask(7) == 0, (weights[0] > 0).numpy(), 0)
-    v = rng.normal(size=(3, 7, 4))
-    expected = function(*map(torch.tensor, (q, k, v)), is_causal=True)
-    found = scaled_dot_product_attention(q, k, v, causal_mask(7))
-    call = "torch.nn.functional.scaled_dot_product_attention(is_causal=True)"
-    compare(scaled_dot_product_attention, call, found, expected.numpy(), 1e-12)

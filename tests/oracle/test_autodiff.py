@@ -13,10 +13,11 @@ from primer_ref.autodiff import grad, hessian_vector_product, jacobian, vjp
 from primer_ref.functional import log_softmax, logsumexp, softmax
 from primer_ref.positions import rotary, rotations
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 
 Function = Callable[..., Any]
-Compare = Callable[..., None]
 
 A = np.random.default_rng(0).normal(size=(2, 3, 4))
 B = np.random.default_rng(1).normal(size=(3, 4))

@@ -1,18 +1,16 @@
 """Block layouts against the NumPy quantizers of the package gguf: the same bytes."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike
 
 from primer_ref.block_quantization import quantize_q4_0, quantize_q4_1, quantize_q8_0
 from primer_ref.formats import StoredTensor
 
-gguf = pytest.importorskip("gguf")
+from .conftest import Compare
 
-Compare = Callable[[Callable[..., Any], str, ArrayLike, ArrayLike, float], None]
+gguf = pytest.importorskip("gguf")
 
 
 @pytest.mark.parametrize("quantize", [quantize_q8_0, quantize_q4_0, quantize_q4_1])

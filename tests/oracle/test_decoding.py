@@ -18,10 +18,11 @@ from primer_ref.decoding import (
 )
 from primer_ref.functional import softmax
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 generation = pytest.importorskip("transformers").generation
 
-Compare = Callable[[Callable[..., Any], str, object, object, float], None]
 F = NDArray[np.floating[Any]]
 
 ROWS = np.random.default_rng(0).normal(size=(200, 50)) * np.linspace(0.2, 6, 200)[:, None]

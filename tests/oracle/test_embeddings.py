@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from primer_ref.embeddings import cosine_similarity, nearest_neighbors, truncated_svd
 from primer_ref.projections import jl_dimension
 
-Compare = Callable[..., None]
+from .conftest import Compare
+
 sklearn = pytest.importorskip("sklearn")
 
 

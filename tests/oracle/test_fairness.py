@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from primer_ref.fairness import calibration_residuals, confusion_rates
 
+from .conftest import Compare
+
 metrics = pytest.importorskip("sklearn.metrics")
 calibration = pytest.importorskip("sklearn.calibration")
-
-Compare = Callable[..., None]
 
 
 def test_rates_agree_with_scikit_learn(compare: Compare) -> None:

@@ -1,19 +1,19 @@
 """Tiled attention, forward and backward, against PyTorch's with the same masks."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from primer_ref.attention_variants import sliding_window_mask
 from primer_ref.flash_attention import flash_attention, flash_attention_backward
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 
 Ints = NDArray[np.int64]
-Compare = Callable[[Callable[..., Any], str, ArrayLike, ArrayLike, float], None]
 
 
 @pytest.mark.parametrize("window", [1, 5, 64])

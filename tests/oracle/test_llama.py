@@ -14,6 +14,8 @@ from primer_ref.functional import log_softmax
 from primer_ref.information import kl_divergence
 from primer_ref.model_files import from_safetensors
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
@@ -36,7 +38,7 @@ def prompts(model: llama.Model) -> list[list[int]]:
     return [*map(encode, texts), encode(CHAT, specials=True), drawn, long]
 
 
-def test_the_real_model(compare: Any) -> None:
+def test_the_real_model(compare: Compare) -> None:
     path = llama.find_model()
     model = llama.load(path)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(
@@ -64,7 +66,9 @@ def test_the_real_model(compare: Any) -> None:
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("rope", ["default", "linear", "llama3"])
-def test_a_random_model_in_safetensors(compare: Any, tmp_path: Path, tied: bool, rope: str) -> None:
+def test_a_random_model_in_safetensors(
+    compare: Compare, tmp_path: Path, tied: bool, rope: str
+) -> None:
     parameters: dict[str, Any] = {"rope_type": rope, "rope_theta": 1000.0}
     if rope != "default":
         parameters["factor"] = 4.0

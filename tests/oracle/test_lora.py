@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from primer_ref.lora import Adapter, lora_parameters, lora_product, merge
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
 
 
-def test_products_merged_matrix_and_count_agree_with_peft(compare: Any) -> None:
+def test_products_merged_matrix_and_count_agree_with_peft(compare: Compare) -> None:
     rng = np.random.default_rng(0)
     w, a, b = rng.normal(size=(7, 5)), rng.normal(size=(7, 3)), rng.normal(size=(3, 5))
     x = rng.normal(size=(4, 7))

@@ -18,6 +18,8 @@ from primer_ref.losses import (
     z_loss,
 )
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 
 LOGITS = np.random.default_rng(0).normal(size=(5, 7)) * 3
@@ -26,7 +28,7 @@ MASK = np.array([True, False, True, True, False])
 CALL = "torch.nn.functional.cross_entropy"
 
 
-def test_token_losses_agree_with_torch(compare: Callable[..., None]) -> None:
+def test_token_losses_agree_with_torch(compare: Compare) -> None:
     expected = torch.nn.functional.cross_entropy(
         torch.tensor(LOGITS), torch.tensor(TARGETS), reduction="none"
     )
@@ -36,7 +38,7 @@ def test_token_losses_agree_with_torch(compare: Callable[..., None]) -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("masked", [False, True])
 def test_mean_losses_and_gradients_agree_with_torch(
-    compare: Callable[..., None], smoothing: float, masked: bool
+    compare: Compare, smoothing: float, masked: bool
 ) -> None:
     mask = MASK if masked else None
     # PyTorch leaves out, from the mean too, the targets that bear a number of their own.
@@ -56,7 +58,7 @@ def test_mean_losses_and_gradients_agree_with_torch(
         compare(cross_entropy_gradient, CALL, by_hand, logits.grad.numpy(), 1e-14)
 
 
-def test_z_loss_and_its_gradient_agree_with_torch(compare: Callable[..., None]) -> None:
+def test_z_loss_and_its_gradient_agree_with_torch(compare: Compare) -> None:
     logits = torch.tensor(LOGITS, requires_grad=True)
     expected = torch.mean(torch.logsumexp(logits, -1) ** 2)
     expected.backward()

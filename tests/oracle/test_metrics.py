@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from primer_ref.metrics import bleu, chrf, sentence_bleu, tokenize_13a
 
+from .conftest import Compare
+
 sacrebleu = pytest.importorskip("sacrebleu")
 tokenizer_13a = pytest.importorskip("sacrebleu.tokenizers.tokenizer_13a")
 
-Compare = Callable[..., None]
 TEXT = "the a cat dog sat on mat, it's 3.14 1,000 - e-mail (so) ... he_2 &amp; U.S. naïve"
 WORDS = TEXT.split()
 

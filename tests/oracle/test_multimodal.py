@@ -1,17 +1,14 @@
 """Patches, the contrastive loss and nearest codes against PyTorch."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 
 from primer_ref.autodiff import grad
 from primer_ref.multimodal import info_nce, nearest_code, patch_embedding, patches
 
-torch = pytest.importorskip("torch")
+from .conftest import Compare
 
-Compare = Callable[[Callable[..., Any], str, object, object, float], None]
+torch = pytest.importorskip("torch")
 
 
 def test_patches_and_their_embedding(compare: Compare) -> None:

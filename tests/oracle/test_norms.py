@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from primer_ref.autodiff import vjp
 from primer_ref.norms import layer_norm, layer_norm_jacobian, rms_norm, rms_norm_jacobian
+
+from .conftest import Compare
 
 torch = pytest.importorskip("torch")
 
@@ -18,7 +18,7 @@ WEIGHT, BIAS = np.random.default_rng(1).normal(size=(2, 6))
 
 @pytest.mark.equation("eq-layer-norm")
 @pytest.mark.equation("eq-layer-norm-jacobian")
-def test_layer_norm_agrees_with_torch(compare: Callable[..., None]) -> None:
+def test_layer_norm_agrees_with_torch(compare: Compare) -> None:
     x, weight, bias = inputs = [torch.tensor(a, requires_grad=True) for a in (X, WEIGHT, BIAS)]
     expected = torch.nn.functional.layer_norm(x, (6,), weight, bias, eps=1e-3)
     expected.backward(torch.tensor(G))
@@ -33,7 +33,7 @@ def test_layer_norm_agrees_with_torch(compare: Callable[..., None]) -> None:
 
 @pytest.mark.equation("eq-rms-norm")
 @pytest.mark.equation("eq-rms-norm-jacobian")
-def test_rms_norm_agrees_with_torch(compare: Callable[..., None]) -> None:
+def test_rms_norm_agrees_with_torch(compare: Compare) -> None:
     x, weight = inputs = [torch.tensor(a, requires_grad=True) for a in (X, WEIGHT)]
     expected = torch.nn.functional.rms_norm(x, (6,), weight, eps=1e-3)
     expected.backward(torch.tensor(G))

@@ -13,13 +13,15 @@ from primer_ref.optim import (
     adam,
     adamw,
     clip_by_global_norm,
-    first_moments,
     global_norm,
+    initial_moments,
     momentum,
     sgd,
     zeros,
 )
 from primer_ref.schedules import warmup_cosine, warmup_stable_decay
+
+from .conftest import Compare
 
 torch = pytest.importorskip("torch")
 
@@ -53,7 +55,7 @@ def ours(step: Callable[..., Any], state: Any, **options: float) -> NDArray[np.f
 @pytest.mark.equation("eq-heavy-ball")
 @pytest.mark.equation("eq-adam")
 @pytest.mark.equation("eq-adamw")
-def test_steps_agree_with_torch(compare: Any) -> None:
+def test_steps_agree_with_torch(compare: Compare) -> None:
     averages = {"rate": 0.05, "beta1": 0.8, "beta2": 0.9, "eps": 1e-3}
     their_averages: dict[str, Any] = {"lr": 0.05, "betas": (0.8, 0.9), "eps": 1e-3}
     compare(
@@ -69,21 +71,21 @@ def test_steps_agree_with_torch(compare: Any) -> None:
     compare(
         adam,
         "torch.optim.Adam",
-        ours(adam, first_moments(START), **averages),
+        ours(adam, initial_moments(START), **averages),
         theirs(torch.optim.Adam, **their_averages),
         1e-12,
     )
     compare(
         adamw,
         "torch.optim.AdamW",
-        ours(adamw, first_moments(START), **averages, decay=0.3),
+        ours(adamw, initial_moments(START), **averages, decay=0.3),
         theirs(torch.optim.AdamW, **their_averages, weight_decay=0.3),
         1e-12,
     )
 
 
 @pytest.mark.equation("eq-clip")
-def test_clipping_agrees_with_torch(compare: Any) -> None:
+def test_clipping_agrees_with_torch(compare: Compare) -> None:
     parameters = [torch.tensor(array, requires_grad=True) for array in START]
     for parameter, part in zip(parameters, GRADIENTS[0], strict=True):
         parameter.grad = torch.tensor(part)
@@ -104,7 +106,7 @@ def rates(schedule: Any, optimizer: Any, n: int) -> list[float]:
     return found
 
 
-def test_schedules_agree_with_transformers(compare: Any) -> None:
+def test_schedules_agree_with_transformers(compare: Compare) -> None:
     transformers = pytest.importorskip("transformers")
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
     cosine = transformers.get_cosine_schedule_with_warmup(optimizer, 5, 30)

@@ -1,18 +1,16 @@
 """Parameter counts against transformers, which allocates the models without their storage."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike
 
 from primer_ref.parameters import MODELS, gpt_parameters, llama_parameters
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
-
-Compare = Callable[[Callable[..., Any], str, ArrayLike, ArrayLike, float], None]
 
 
 def sizes_by_part(model: Any, parts: dict[str, str]) -> list[int]:

@@ -1,20 +1,16 @@
 """Slopes and buckets against BLOOM's and T5's code in Hugging Face's transformers."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike
 
 from primer_ref.attention import causal_mask, scaled_dot_product_attention
 from primer_ref.position_biases import alibi_bias, alibi_slopes, t5_buckets, t5_buckets_causal
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 bloom = pytest.importorskip("transformers.models.bloom.modeling_bloom")
 t5 = pytest.importorskip("transformers.models.t5.modeling_t5")
-
-Compare = Callable[[Callable[..., Any], str, ArrayLike, ArrayLike, float], None]
 
 
 def test_slopes_agree_with_those_of_bloom(compare: Compare) -> None:

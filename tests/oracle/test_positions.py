@@ -1,18 +1,14 @@
 """Rotary pairings against the Llama code of Hugging Face's transformers."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike
 
 from primer_ref.positions import rotary_half_split, rotations
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 llama = pytest.importorskip("transformers.models.llama.modeling_llama")
-
-Compare = Callable[[Callable[..., Any], str, ArrayLike, ArrayLike, float], None]
 
 
 @pytest.mark.equation("eq-half-split")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +13,12 @@ from primer_ref.autodiff import grad
 from primer_ref.kl_estimators import kl_k3
 from primer_ref.ppo import grpo_advantages, grpo_loss, ppo_is_clipped
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-Compare = Callable[..., None]
 
 
 def same(x: Any, **_: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -14,7 +12,7 @@ from primer_ref.preferences import (
     fit_bradley_terry,
 )
 
-Compare = Callable[..., None]
+from .conftest import Compare
 
 
 def test_the_fit_is_a_logistic_regression(compare: Compare) -> None:

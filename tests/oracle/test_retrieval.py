@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,8 +10,10 @@ import pytest
 from primer_ref.ranking import ndcg
 from primer_ref.retrieval import bm25_index
 
+from .conftest import Compare
 
-def test_scores_but_for_the_weight_of_a_word_and_a_factor(compare: Callable[..., None]) -> None:
+
+def test_scores_but_for_the_weight_of_a_word_and_a_factor(compare: Compare) -> None:
     rank_bm25 = pytest.importorskip("rank_bm25")
     rng = np.random.default_rng(0)
     ours, theirs = [], []
@@ -30,7 +31,7 @@ def test_scores_but_for_the_weight_of_a_word_and_a_factor(compare: Callable[...,
     compare(bm25_index, "rank_bm25.BM25Okapi with Lucene's weights", ours, theirs, 1e-12)
 
 
-def test_discounted_gains(compare: Callable[..., None]) -> None:
+def test_discounted_gains(compare: Compare) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(1)
     ours, theirs = [], []

@@ -1,6 +1,5 @@
 """Scaling rules against the table of rules in Hugging Face's transformers, which has float32."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ from primer_ref.rope_scaling import (
     yarn_frequencies,
 )
 
+from .conftest import Compare
+
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("torch")
 rules = pytest.importorskip("transformers.modeling_rope_utils").ROPE_INIT_FUNCTIONS
-
-Compare = Callable[[Callable[..., Any], str, ArrayLike, ArrayLike, float], None]
 
 
 def theirs(rule: str, *, base: float, size: int, length: int | None = None, **given: Any) -> Any:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from primer_ref.rouge import rouge_l, rouge_n, tokenize_rouge
 
+from .conftest import Compare
+
 rouge_scorer = pytest.importorskip("rouge_score.rouge_scorer")
 
 
-def test_scores_and_tokens(compare: Callable[..., None]) -> None:
+def test_scores_and_tokens(compare: Compare) -> None:
     rng = np.random.default_rng(0)
     scorer = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"])
     words = ["the", "The", "cat's", "sat-on", "3.5", "é", "mat!", "A", *string.punctuation]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from primer_ref.sft import sft_loss, sft_loss_by_sequence
 
-torch = pytest.importorskip("torch")
+from .conftest import Compare
 
-Compare = Callable[..., None]
+torch = pytest.importorskip("torch")
 
 
 def test_sft_agrees_with_transformers(compare: Compare) -> None:

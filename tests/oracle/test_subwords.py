@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -11,10 +10,12 @@ import pytest
 
 from primer_ref.subwords import unigram_segmentation
 
+from .conftest import Compare
+
 tokenizers = pytest.importorskip("tokenizers")
 
 
-def test_the_best_cut_is_as_probable_as_theirs(compare: Callable[..., None]) -> None:
+def test_the_best_cut_is_as_probable_as_theirs(compare: Compare) -> None:
     rng = np.random.default_rng(5)
     strings = ["".join(letters) for n in (1, 2, 3, 4) for letters in product("abc", repeat=n)]
     ours, theirs = [], []

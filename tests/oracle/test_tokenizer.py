@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,10 @@ from primer_ref.formats import read_gguf
 from primer_ref.llama import find_model
 from primer_ref.tokenizer import BPETokenizer, byte_characters, split_words
 
+from .conftest import Compare
+
 tokenizers = pytest.importorskip("tokenizers")
 
-Compare = Callable[..., None]
 
 TEXTS = [
     "",
@@ -93,7 +93,7 @@ def random_text(rng: np.random.Generator) -> str:
 def test_same_tokens(ours: BPETokenizer, theirs: Any, compare: Compare) -> None:
     rng = np.random.default_rng(2)
     lacking = {byte for byte, name in enumerate(byte_characters()) if name not in ours.number}
-    compared: list[list[int]] = [[], []]
+    compared: tuple[list[int], list[int]] = ([], [])
     n_texts = 0
     for text in TEXTS + [random_text(rng) for _ in range(8000)]:
         if not lacking.isdisjoint(text.encode()):  # the other one leaves these bytes out
@@ -102,8 +102,8 @@ def test_same_tokens(ours: BPETokenizer, theirs: Any, compare: Compare) -> None:
             continue
         got, expected = ours.encode(text), theirs.encode(text).ids
         assert got == expected, json.dumps(text)
-        compared[0] += got
-        compared[1] += expected
+        compared[0].extend(got)
+        compared[1].extend(expected)
         n_texts += 1
     assert n_texts > 4000
     assert len(compared[0]) > 80_000
@@ -139,12 +139,12 @@ def test_same_tokens_from_a_trained_vocabulary_with_special_tokens(compare: Comp
     mixed = ["".join(rng.choice([*specials, "<", ">", " a", *text[:9]], 12)) for text in texts]
     letters = "".join(rng.choice(list("aeinst"), 100_000))
     long = ["a" * 100_000, letters, "é" * 30_000, " " * 50_000 + "x", "-=" * 40_000]
-    compared: list[list[int]] = [[], []]
+    compared: tuple[list[int], list[int]] = ([], [])
     for text in [*texts, *mixed, *long, austen("emma")[:300_000]]:
         got, expected = ours.encode(text, specials=True), theirs.encode(text).ids
         assert got == expected, json.dumps(text[:100])
-        compared[0] += got
-        compared[1] += expected
+        compared[0].extend(got)
+        compared[1].extend(expected)
         assert ours.decode(got) == text
     compare(BPETokenizer.encode, "tokenizers.Tokenizer.add_special_tokens", *compared, 0)
 

@@ -14,6 +14,8 @@ from primer_ref.training import loss
 from primer_ref.transformer import Weights, forward, initialize
 from primer_ref.trees import tree_leaves, tree_map
 
+from .conftest import Compare
+
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
@@ -142,7 +144,9 @@ def llama_like(weights: Weights, dtype: Any) -> Any:
 
 
 @pytest.mark.parametrize(("precision", "limit"), [("float32", 1e-5), ("float64", 1e-10)])
-def test_logits_loss_and_every_gradient_agree(compare: Any, precision: str, limit: float) -> None:
+def test_logits_loss_and_every_gradient_agree(
+    compare: Compare, precision: str, limit: float
+) -> None:
     weights = drawn(precision)
     model = llama_like(weights, getattr(torch, precision))
     tokens = np.random.default_rng(1).integers(CONFIG.n_tokens, size=(2, 20))

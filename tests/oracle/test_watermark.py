@@ -1,16 +1,13 @@
 """The watermark's test against the detector in transformers."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 
 from primer_ref.watermark import p_value, z_score
 
-generation = pytest.importorskip("transformers.generation.watermarking")
+from .conftest import Compare
 
-Compare = Callable[[Callable[..., Any], str, object, object, float], None]
+generation = pytest.importorskip("transformers.generation.watermarking")
 
 
 def test_z_and_p(compare: Compare) -> None:

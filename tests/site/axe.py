@@ -16,10 +16,8 @@ AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 # What is folded is judged too, and what layout.js lays out once a page has come. The shadows that
 # say that a box scrolls are gradients, through which axe cannot tell a contrast; without them it
 # can, except for lone symbols, which it never judges.
-PREPARE = """async () => {
-  while (document.querySelector("article section section:not([data-laid-out])")) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+LAID_OUT = '!document.querySelector("article section section:not([data-laid-out])")'
+PREPARE = """() => {
   for (const fold of document.querySelectorAll("details")) fold.open = true;
   const sheet = new CSSStyleSheet();
   sheet.replaceSync("*, ::before, ::after { background-image: none !important }");
@@ -39,6 +37,7 @@ def examine(browser: Browser, address: str) -> Counter[Setting]:
         page = context.new_page()
         page.goto(address)
         page.evaluate(AXE.read_text(encoding="utf-8"))
+        page.wait_for_function(LAID_OUT)
         page.evaluate(PREPARE)
         for setting in SETTINGS:
             page.set_viewport_size({"width": setting.width, "height": 900})

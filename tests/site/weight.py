@@ -26,6 +26,7 @@ from tests.site.server import serve
 ROOT = Path(__file__).parents[2]
 TRIES = 3  # for what a busy machine may have made slow
 KB = 1000
+QUICK = 6  # seconds until a page is laid out
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ LIMITS: list[tuple[str, Measure, str, float]] = [
     ("requests", lambda w: w.top.requests, ".0f", 20),
     ("requests to other hosts", lambda w: len(w.top.foreign), ".0f", 0),
     ("elements", lambda w: w.top.elements, ".0f", 15_000),
-    ("seconds until laid out", lambda w: w.top.seconds, ".1f", 6),
+    ("seconds until laid out", lambda w: w.top.seconds, ".1f", QUICK),
     ("shift, from the top and at a link", lambda w: w.shift, ".4f", 0.01),
     ("shift over a slow network", lambda w: w.slow_shift, ".4f", 0.01),
     ("targets out of view", lambda w: 2 - w.link.in_view - w.slow_link.in_view, ".0f", 0),
@@ -86,7 +87,7 @@ def quickest(load: Callable[[], Load], limit: float) -> Load:
 
 def weigh(browser: Browser, address: str, name: str) -> Weight:
     """Load a chapter in all four ways."""
-    top = quickest(lambda: from_top(browser, address), 6)
+    top = quickest(lambda: from_top(browser, address), QUICK)
     return Weight(
         name,
         top,
