@@ -4,8 +4,9 @@
 # ///
 """What can be done with this project: ``nox -l`` lists it, ``nox -s docs`` builds the book.
 
-Every session installs exactly what ``requirements/<group>.txt`` locks, with hashes; ``nox -s lock``
-makes these files from the groups in ``pyproject.toml``. The package is used where it lies, in src/.
+Sessions install what ``requirements/<group>.txt`` locks, with hashes, and some a few tools of their
+own on top; ``nox -s lock`` makes these files from the groups in ``pyproject.toml``. The package is
+used where it lies, in src/.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ QUIET = {"PYTHONWARNINGS": ""}
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 SOURCES = {"PYTHONPATH": os.pathsep.join([str(ROOT / "docs"), str(ROOT / "src")])}
 
-# Libraries that the package is compared with, beside PyTorch.
+# Libraries that the package is compared with.
+TORCH = "torch==2.13.0"
 ORACLES = (
     "tokenizers", "transformers", "trl", "peft", "scikit-learn", "statsmodels", "ml_dtypes",
     "sacrebleu", "rouge-score", "rank-bm25", "safetensors", "gguf",
@@ -110,7 +112,7 @@ def oracle(session: nox.Session) -> None:
     """Compare the package with other libraries, and store how far apart they are."""
     install(session, "test", model=True)
     # Not locked: which builds are right depends on the machine; the table names the versions.
-    session.install("torch==2.13.0", *ORACLES)
+    session.install(TORCH, *ORACLES)
     session.run("pytest", "tests/oracle", *session.posargs)
 
 
@@ -248,7 +250,7 @@ def weight(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure this machine's roofline, then speed as ratios (-- llama, tokenizer or training)."""
     install(session, "test", model=True)
-    session.install("torch==2.13.0", "transformers", "gguf", "tokenizers", "accelerate")
+    session.install(TORCH, "transformers", "gguf", "tokenizers", "accelerate")
     # Chapter 7 prints and draws what this stores, so that its pages show the reader's own machine.
     session.run("python", "-m", "experiments.machine_roofline", env=SOURCES)
     for name in session.posargs or ["llama", "tokenizer", "training"]:
@@ -259,14 +261,14 @@ def bench(session: nox.Session) -> None:
 def gpu(session: nox.Session) -> None:
     """Measure an NVIDIA GPU, where there is one, for chapters 7 and 9 (-- names)."""
     install(session, "test")
-    session.install("torch==2.13.0")
+    session.install(TORCH)
     for name in session.posargs or GPU:
         session.run("python", "-m", f"experiments.{name}", env=SOURCES)
 
 
 @nox.session(default=False)
 def experiments(session: nox.Session) -> None:
-    """Measure again what docs/measurements/ holds (-- names, or all of them, for many minutes)."""
+    """Measure again what docs/measurements/ holds (-- names; by default all that a CPU can)."""
     # Two measure files that are no part of the book, and take their paths: run them as they say.
     scripts = {path.stem for path in Path("docs/experiments").glob("*.py")}
     scripts -= {"chinchilla_refit", "makemore_bigrams", *GPU}

@@ -16,9 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from _extensions.print_pages import NAME
+from build_versions import commit_time
+
 DOCS = Path(__file__).resolve().parent
 BUILD = DOCS.parent / "build"
-NAME = "llm-primer-ii"
 TEX = f"{NAME}.tex"
 
 OVERFULL = 10.0  # points that a line may stick out
@@ -32,13 +34,9 @@ LABEL = re.compile(r"\\newlabel\{([^}]+)\}\{\{([^}]*)\}")
 
 def environment() -> dict[str, str]:
     """Make the time of the last commit that of the build, unless one is given."""
-    time = subprocess.run(
-        ["git", "log", "-1", "--format=%ct"], cwd=DOCS, capture_output=True, text=True, check=False
-    )
-    epoch = time.stdout.strip()
     return {
         "PYTHONWARNINGS": "",
-        **({"SOURCE_DATE_EPOCH": epoch} if epoch else {}),
+        **commit_time(DOCS, "HEAD"),
         **os.environ,
         "PYTHONHASHSEED": "0",
         "max_print_line": "10000",  # TeX would break the lines of its log
@@ -50,7 +48,7 @@ def run_sphinx(builder: str) -> Path:
     """Build into an empty folder; a warning is an error."""
     out = BUILD / builder
     shutil.rmtree(out, ignore_errors=True)
-    options = ["-W", "-n", "--keep-going", "-q", "-j", "auto", "-d", str(BUILD / "print-doctrees")]
+    options = ["-W", "-n", "-q", "-j", "auto", "-d", str(BUILD / "print-doctrees")]
     command = [sys.executable, "-m", "sphinx", "-b", builder, *options, str(DOCS), str(out)]
     subprocess.run(command, env=environment(), check=True)
     return out

@@ -1,6 +1,6 @@
 """Build the book: the working copy as ``latest``, and every release from its own commit.
 
-Usage: ``python docs/build_versions.py [--base-url URL] [output folder]``, by default
+Usage: ``python docs/build_versions.py [--latest] [--base-url URL] [output folder]``, by default
 ``build/html``, which becomes
 
     index.html     leads to stable/, or to latest/ as long as there is no release
@@ -9,7 +9,7 @@ Usage: ``python docs/build_versions.py [--base-url URL] [output folder]``, by de
     _headers       a Content-Security-Policy, in the format that Netlify and Cloudflare Pages read
     latest/        the working copy, rebuilt where something changed
     0.1.0/ ...     one folder a release of docs/releases.toml, built once
-    stable/        a copy of the newest release
+    stable/        a copy of the newest release that is no preview
 
 A release is built with today's tools but from its own files: text, source, extensions, conf.py.
 Warnings are errors. The same commit and the same tools give the same bytes.
@@ -107,7 +107,7 @@ def run_sphinx(
 
     A warning is an error.
     """
-    options = ["-W", "-n", "--keep-going", "-q", "-j", "auto", "-D", f"versions_current={name}"]
+    options = ["-W", "-n", "-q", "-j", "auto", "-D", f"versions_current={name}"]
     options += ["-D", f"html_baseurl={base}"] if base else []
     print(f"Building {name} ...", flush=True)
     done = subprocess.run(
@@ -150,6 +150,8 @@ def build_latest(root: Path, site: Path, cache: Path, base: str = "") -> None:
     write_all = [] if last.get("assets") == now["assets"] else ["-a"]
     if write_all:  # viewcode compares its pages with the modules only
         shutil.rmtree(out / "_modules", ignore_errors=True)
+    # Before the build: one that fails leaves files behind, though not all pages with new assets.
+    stamp.write_text(json.dumps(now | {"assets": last.get("assets")}))
     run_sphinx(
         docs,
         out,

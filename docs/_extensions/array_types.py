@@ -1,8 +1,8 @@
 """Readable array types: ``NDArray[floating]``, linked, where Python expands aliases beyond reading.
 
-``ArrayLike`` is a union of eight private types and ``NDArray[np.float64]`` a shape and a dtype of
-``ndarray``. The reference prints the names that the source uses (`ArrayTypes`), and to each adds
-what only the docstring knows, the shape (`add_shapes`).
+``ArrayLike`` is a union of seven types, most of them private, and ``NDArray[np.float64]`` a shape
+and a dtype of ``ndarray``. The reference prints the names that the source uses (`ArrayTypes`), and
+to each adds what only the docstring knows, the shape (`add_shapes`).
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def name_alias(
 def drop_expanded_alias(
     _app: Sphinx, _domain: str, objtype: str, content: addnodes.desc_content
 ) -> None:
-    """Take out the same from autodoc, with all aliases in it expanded."""
+    """Take out autodoc's own “alias of …”, in which every alias is expanded."""
     if objtype == "data":
         for paragraph in list(content.findall(nodes.paragraph)):
             if paragraph.astext().startswith("alias of "):

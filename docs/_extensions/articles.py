@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from babel.dates import format_date
@@ -13,7 +13,6 @@ from myst_parser.config.main import read_topmatter
 from sphinx.util import logging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from sphinx.application import Sphinx
@@ -126,11 +125,12 @@ def check_series(_app: Sphinx, env: BuildEnvironment) -> None:
             env.metadata[docname].get("status") == "finished"
         ):
             warn(docname, "status is finished, but the body is {coming}")
-    known = {article.number for article in articles(env)}
-    for article in articles(env):
+    series = articles(env)
+    known = {article.number for article in series}
+    for article in series:
         if unknown := [number for number in article.needs if number not in known]:
             warn(article.docname, f"needs chapter {unknown[0]}, and there is no such chapter")
-    for before, after in neighbors(articles(env)):
+    for before, after in pairwise(series):
         if before.number == after.number:
             warn(after.docname, f"number {after.number} is {before.docname}'s, too")
         elif before.date == after.date:
@@ -142,8 +142,3 @@ def check_series(_app: Sphinx, env: BuildEnvironment) -> None:
 def newest_first(series: list[Article]) -> list[Article]:
     """Order articles as the feed and the index have them, the latest date first."""
     return sorted(series, key=lambda article: (article.date, article.number), reverse=True)
-
-
-def neighbors(series: list[Article]) -> Iterable[tuple[Article, Article]]:
-    """Pairs of an article and the next."""
-    return itertools.pairwise(series)

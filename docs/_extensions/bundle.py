@@ -1,8 +1,8 @@
 """One stylesheet and one script for what every page loads.
 
-Sphinx, the theme and the extensions bring nine stylesheets and seven scripts, and the theme a style
-element too. Here they become ``_static/bundle.css`` and ``_static/bundle.js``, in the order in
-which they would have been loaded. What is added to single pages, or carries attributes such as
+Sphinx, the theme and the extensions bring some twenty stylesheets and scripts, and the theme a
+style element too. Here they become ``_static/bundle.css`` and ``_static/bundle.js``, in the order
+in which they would have been loaded. What is added to single pages, or carries attributes such as
 ``defer``, stays a file of its own.
 
 The files are made when the first page is written: by then Sphinx has put all static files into

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 PROMPT = re.compile(r"^\s*>>> ", re.MULTILINE)
 
 
+def is_example(block: nodes.literal_block) -> bool:
+    """Say whether a block is run: Python with prompts that is no quotation of a file."""
+    quoted = "source" in block  # only literalinclude names the file
+    return block.get("language") == "python" and not quoted and bool(PROMPT.search(block.astext()))
+
+
 class MarkDoctestFences(SphinxTransform):
     """Mark literal blocks as the ``doctest`` directive would have."""
 
@@ -31,8 +37,7 @@ class MarkDoctestFences(SphinxTransform):
     def apply(self, **_kwargs: Any) -> None:
         """Mark the page's blocks."""
         for block in self.document.findall(nodes.literal_block):
-            quoted = "source" in block  # only literalinclude names the file
-            if block.get("language") == "python" and not quoted and PROMPT.search(block.astext()):
+            if is_example(block):
                 block.attributes |= {"testnodetype": "doctest", "groups": ["default"]}
                 # The builder takes a block's line for its second; MyST gives that of the fence.
                 if block.line is not None:

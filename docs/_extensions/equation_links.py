@@ -17,6 +17,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from .equation_places import Place, checks_phrase, equation_line, equation_table, implements_phrase
 from .equation_register import Equation, EquationDomain, register
 from .equation_sources import MarkedTest
+from .links import link
+from .tables import table
 
 Inlines = list[nodes.Node]
 
@@ -28,7 +30,7 @@ class FillPlaces(SphinxPostTransform):
 
     def run(self, **kwargs: Any) -> None:
         """Replace each place by its links."""
-        links = Links(register(self.env))
+        links = Links(register(self.env), self.env.docname)
         for place in list(self.document.findall(Place)):
             filled = links.fill(place)
             for node in filled:
@@ -39,8 +41,8 @@ class FillPlaces(SphinxPostTransform):
 class Links:
     """Writes what the register knows as text with cross-references."""
 
-    def __init__(self, domain: EquationDomain) -> None:
-        self.domain = domain
+    def __init__(self, domain: EquationDomain, here: str) -> None:
+        self.domain, self.here = domain, here
 
     def fill(self, place: Place) -> list[nodes.Element]:
         """Return what stands in a place."""
@@ -93,7 +95,9 @@ class Links:
 
         for (_, docname), equations in groupby(sorted(self.domain.equations, key=place), key=place):
             yield nodes.rubric("", "", *self.page(docname), **{"heading-level": 2})
-            yield table(["Equation", "Formula, code, tests"], map(self.row, equations))
+            rows = [("Equation", "Formula, code, tests"), *map(self.row, equations)]
+            # HTML fits columns to their contents; plain text has only these widths, in characters.
+            yield table(rows, (10, 90), classes=["equation-index", "colwidths-auto"])
 
     def row(self, equation: Equation) -> list[list[Inlines]]:
         """Return the cells of an equation in the index; each is a list of lines."""
@@ -116,25 +120,27 @@ class Links:
     def page(self, docname: str) -> Inlines:
         """Name a page, as a chapter if it is one."""
         number = ".".join(map(str, self.domain.chapter(docname)))
-        title = xref("std", "doc", f"/{docname}", nodes.inline(), explicit=False)
+        title = link(self.here, "doc", f"/{docname}", nodes.inline(), explicit=False)
         chapter = f"Chapter {number}, " if number else ""
         return [nodes.Text(chapter), nodes.emphasis("", "", title)]
 
     def number(self, label: str) -> addnodes.pending_xref:
         """Link to an equation by its number."""
-        return xref("math", "eq", label, nodes.literal(label, label))
+        return link(self.here, "eq", label, nodes.literal(label, label), domain="math")
 
     def example(self, equation: Equation, text: str) -> addnodes.pending_xref:
         """Link to the executed example that checks an equation."""
-        return xref(
-            "equations", "id", f"{equation.docname}#{equation.example}", nodes.inline("", text)
-        )
+        target = f"{equation.docname}#{equation.example}"
+        return link(self.here, "id", target, nodes.inline("", text), domain="equations")
 
     def functions(self, label: str) -> Inlines:
         """Link to the reference entries of an equation's implementations."""
         names = (found.name for found in self.domain.implementations(label))
-        links = [xref("py", "obj", name, literal(name.partition(".")[2])) for name in names]
-        return joined([[link] for link in links], ", ")
+        return joined([[self.function(name)] for name in names], ", ")
+
+    def function(self, name: str) -> addnodes.pending_xref:
+        """Link to a function, named within the package."""
+        return link(self.here, "obj", name, literal(name.partition(".")[2]), domain="py")
 
     def tests(self, label: str) -> Inlines:
         """Link to an equation's tests where the book prints them."""
@@ -142,18 +148,10 @@ class Links:
 
     def test(self, test: MarkedTest) -> nodes.Element:
         """Link to a test."""
-        docname = self.domain.page_of_tests(test.module)
-        text = literal(test.name)
-        return xref("equations", "id", f"{docname}#{test.name}", text) if docname else text
-
-
-def xref(
-    domain: str, role: str, target: str, content: nodes.Element, *, explicit: bool = True
-) -> addnodes.pending_xref:
-    """Make a cross-reference, as a role would."""
-    return addnodes.pending_xref(
-        "", content, refdomain=domain, reftype=role, reftarget=target, refexplicit=explicit
-    )
+        docname, text = self.domain.page_of_tests(test.module), literal(test.name)
+        if docname is None:
+            return text
+        return link(self.here, "id", f"{docname}#{test.name}", text, domain="equations")
 
 
 def literal(text: str) -> nodes.literal:
@@ -167,17 +165,3 @@ def joined(parts: Iterable[Inlines], separator: str) -> Inlines:
     for part in parts:
         result += [*([nodes.Text(separator)] if result else []), *part]
     return result
-
-
-def table(head: list[str], rows: Iterable[list[list[Inlines]]]) -> nodes.table:
-    """Make a table of cells of lines, whose columns are as wide as they need."""
-
-    def row(cells: Iterable[list[Inlines]]) -> nodes.row:
-        entries = ((nodes.paragraph("", "", *line) for line in cell) for cell in cells)
-        return nodes.row("", *(nodes.entry("", *lines) for lines in entries))
-
-    # HTML fits the columns to their contents; plain text has only these widths, in characters.
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (10, 90)), cols=len(head))
-    group += nodes.thead("", row([[nodes.Text(text)]] for text in head))
-    group += nodes.tbody("", *map(row, rows))
-    return nodes.table("", group, classes=["equation-index", "colwidths-auto"])

@@ -28,6 +28,7 @@ from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solut
 from sphinx_proof.nodes import proof_node
 
 from . import equation_places as places
+from .doctest_fences import is_example
 from .equation_checks import problems
 from .equation_links import FillPlaces
 from .equation_register import Equation, EquationDomain, Page, register
@@ -135,9 +136,7 @@ def nearest_example(equation: nodes.math_block) -> tuple[nodes.literal_block | N
             is_below = True
         elif (
             isinstance(node, nodes.literal_block)
-            and node.get("language") == "python"
-            and "source" not in node  # what literalinclude quotes is not run here
-            and ">>>" in node.astext()
+            and is_example(node)
             and section_of(node) is section
         ):
             if is_below:
@@ -176,6 +175,7 @@ def outdated_links(app: Sphinx, env: BuildEnvironment) -> list[str]:
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directive, the register and the handlers."""
+    app.setup_extension("sphinx.ext.autodoc")  # whose event marks the docstrings
     app.add_config_value("equations_package", "../src/primer_ref", "env", types=[str])
     app.add_config_value("equations_tests", "../tests", "env", types=[str])
     app.add_config_value("equations_pages", r"chapters/", "env", types=[str])

@@ -17,6 +17,7 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
 from .math_conversion import Converter, is_wide
+from .site import is_site
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -94,14 +95,17 @@ def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
     raise nodes.SkipNode
 
 
-def visit_display(translator: HTML5Translator, node: nodes.math_block) -> None:
-    """Write a displayed formula in a box that scrolls, and its number beside it."""
+def tex_of(node: nodes.math_block) -> str:
+    """Return a display's source, as several rows if it has several paragraphs."""
     parts = [part.strip() for part in node.astext().split("\n\n") if part.strip()]
     rows = r" \\ ".join(parts)
-    # Sphinx gives LaTeX the same environment for a display of several paragraphs.
-    tex = rows if len(parts) == 1 else rf"\begin{{aligned}}{rows}\end{{aligned}}"
+    return rows if len(parts) == 1 else rf"\begin{{aligned}}{rows}\end{{aligned}}"
+
+
+def visit_display(translator: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a displayed formula in a box that scrolls, and its number beside it."""
     number = get_node_equation_number(translator, node) if node["number"] else None
-    mathml = rendered(translator, node, tex, display=True)
+    mathml = rendered(translator, node, tex_of(node), display=True)
     # A box that scrolls must be reachable by keyboard; the others shall not stand in the way.
     name = f"Equation {number}" if number else "Formula"
     stop = f' tabindex="0" role="group" aria-label="{name}"' if is_wide(mathml) else ""
@@ -169,7 +173,7 @@ def ask_for_font(
     app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
 ) -> None:
     """Let the font come with the page's first bytes: formulas that it finds laid out would move."""
-    if app.builder.name == "html" and "<math" in context.get("body", ""):
+    if is_site(app.builder) and "<math" in context.get("body", ""):
         href = context["pathto"](f"_static/fonts/{FONT}", resource=True)
         context["metatags"] = context.get("metatags", "") + (
             f'<link rel="preload" href="{href}" as="font" type="font/woff2" crossorigin>\n'

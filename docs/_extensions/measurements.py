@@ -16,7 +16,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from _extensions.links import link
+from _extensions.tables import table
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -161,10 +161,9 @@ class TokenSurprisal(SphinxDirective):
             label = f" {nats} " if nats < HOTTEST else f" {nats} and more "
             scale += shaded(label, nats, f"at least {nats} nats")
         numbers = folded(summary="The same as a table")
-        numbers += table(
-            ("Token", "Surprisal (nats)", "Entropy before it (nats)", "Rank"),
-            [(f"“{string}”", f"{s:.2f}", f"{h:.2f}", f"{rank:,}") for string, s, h, rank in rows],
-        )
+        cells = [("Token", "Surprisal (nats)", "Entropy before it (nats)", "Rank")]
+        cells += [(f"“{word}”", f"{s:.2f}", f"{h:.2f}", f"{r:,}") for word, s, h, r in rows]
+        numbers += table(cells, [max(map(len, column)) for column in zip(*cells, strict=True)])
         return [text, scale, numbers]
 
 
@@ -172,21 +171,6 @@ def shaded(text: str, nats: float, title: str) -> token:
     """Make a token with one shade a nat."""
     shade = min(int(nats), HOTTEST)
     return token("", text, classes=["tok", f"tok-{shade}"], title=title)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> nodes.table:
-    """Make a table of plain text."""
-
-    def row(cells: Sequence[str]) -> nodes.row:
-        entries = (nodes.entry("", nodes.paragraph("", cell)) for cell in cells)
-        return nodes.row("", *entries)
-
-    group = nodes.tgroup(cols=len(head))
-    columns = zip(head, *rows, strict=True)
-    group += [nodes.colspec(colwidth=max(map(len, column))) for column in columns]
-    group += nodes.thead("", row(head))
-    group += nodes.tbody("", *map(row, rows))
-    return nodes.table("", group)
 
 
 # --- The index -------------------------------------------------------------------------------
@@ -198,7 +182,7 @@ class MeasurementIndex(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Make one section a measurement, in alphabetical order."""
         folder = Path(self.env.srcdir, "measurements")
-        self.env.note_dependency("measurements")  # its age changes when a file comes or goes
+        self.env.note_dependency("measurements")  # no file: to be read again by every build
         return [self.entry(path) for path in sorted(folder.glob("*.json"))]
 
     def entry(self, path: Path) -> nodes.section:

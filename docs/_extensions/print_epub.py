@@ -13,9 +13,8 @@ from docutils import nodes
 from sphinx.builders._epub_base import MEDIA_TYPES
 from sphinx.builders.epub3 import Epub3Builder
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.writers.html5 import HTML5Translator
 
-from _extensions.print_pages import PrintedPages, build_time, is_printed, keep_printed
+from _extensions.print_pages import NAME, PrintedPages, build_time, is_printed, keep_printed
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -88,9 +87,8 @@ class BookEpub(PrintedPages, Epub3Builder):
         package = ET.parse(path)
         for item in package.iter(f"{{{OPF}}}item"):
             page = Path(self.outdir, item.attrib["href"])
-            if "properties" not in item.attrib and page.suffix == self.out_suffix:
-                if "<math" not in page.read_text("utf-8"):
-                    continue
+            plain = "properties" not in item.attrib and page.suffix == self.out_suffix
+            if plain and "<math" in page.read_text("utf-8"):
                 item.set("properties", "mathml")
         metadata = package.find(f"{{{OPF}}}metadata")
         assert metadata is not None
@@ -123,25 +121,17 @@ class TitlePage(SphinxPostTransform):
     """Make of the front page, which shows the site to newcomers, a title page."""
 
     default_priority = 2  # before anything on the page is resolved
+    builders = ("epub",)
 
     def run(self, **_kwargs: Any) -> None:
         """Keep the title and the lists of pages."""
-        if self.app.builder.name != "epub" or self.env.docname != self.config.root_doc:
+        if self.env.docname != self.config.root_doc:
             return
         toctrees = list(keep_printed(self.document))
         section = next(iter(self.document.findall(nodes.section)))
         lines = (self.config.author, f"Version {self.config.release}", self.config.copyright)
         section[:] = [section[0], *(nodes.paragraph("", line) for line in lines), *toctrees]
         section["classes"].append("title-page")
-
-
-class BookTranslator(HTML5Translator):
-    """Sphinx's translator, without a role that is no longer one."""
-
-    def visit_citation(self, node: nodes.citation) -> None:
-        """Open an entry of the bibliography."""
-        super().visit_citation(node)
-        self.body[-1] = self.body[-1].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def plain_head(
@@ -154,12 +144,11 @@ def plain_head(
 
 def configure(_app: Sphinx, config: Config) -> None:
     """Say what the book is, who made it, and under which terms."""
-    config.epub_basename = "llm-primer-ii"
+    config.epub_basename = NAME
     config.epub_title = f"{config.project}: Language Models Through Mathematics"
     config.epub_description = DESCRIPTION
     config.epub_identifier = uuid.uuid5(uuid.NAMESPACE_URL, config.epub_title).urn
     config.epub_uid = "book-id"
-    config.epub_contributor = config.author
     config.epub_css_files = [(STYLE, {})]
     config.epub_show_urls = "no"
     config.epub_tocdepth = 2
@@ -171,7 +160,6 @@ def configure(_app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Put the book's builder in the place of Sphinx's."""
     app.add_builder(BookEpub, override=True)
-    app.set_translator("epub", BookTranslator)
     app.add_post_transform(TitlePage)
     app.connect("config-inited", configure)
     app.connect("html-page-context", plain_head, priority=900)

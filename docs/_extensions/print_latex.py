@@ -16,7 +16,7 @@ from sphinx.util.nodes import inline_all_toctrees
 from sphinx_exercise.nodes import exercise_latex_number_reference
 
 from _extensions.print_figures import DrawPDF
-from _extensions.print_pages import PrintedPages, keep_printed
+from _extensions.print_pages import NAME, PrintedPages, keep_printed
 from _extensions.print_translator import BOXES, BookTranslator
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sphinx.config import Config
     from sphinx.util.typing import ExtensionMetadata
 
-FILE = "llm-primer-ii.tex"
 ELEMENTS = {
     "papersize": "a4paper",
     "pointsize": "11pt",
@@ -95,7 +94,8 @@ def configure(_app: Sphinx, config: Config) -> None:
     config.latex_use_xindy = False
     config.latex_table_style = ["booktabs"]
     config.latex_domain_indices = False
-    config.latex_documents = [(config.root_doc, FILE, config.project, config.author, "manual")]
+    book = (config.root_doc, f"{NAME}.tex", config.project, config.author, "manual")
+    config.latex_documents = [book]
     config.latex_additional_files = ["_latex/book.sty", "_latex/bookfonts.sty"]
     given = dict(config.latex_elements)
     facts = f"\\bookfacts{{{config.author}}}{{{config.release}}}{{{config.copyright}}}"

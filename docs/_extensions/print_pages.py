@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.util.typing import ExtensionMetadata
 
+NAME = "llm-primer-ii"  # of both files
 BUILDERS = ("latex", "epub")
 OUTSIDE = "outside:"
 
@@ -64,11 +65,10 @@ class LeaveBook(SphinxPostTransform):
     """Lead to the web where a link leaves the book, or leave only its text."""
 
     default_priority = 30  # after Sphinx (10) and sphinx-exercise (22) resolved references
+    builders = BUILDERS
 
     def run(self, **_kwargs: Any) -> None:
         """Go through the links of the page."""
-        if self.app.builder.name not in BUILDERS:
-            return
         for link in list(self.document.findall(nodes.reference)):
             uri = link.get("refuri", "")
             if not uri.startswith(OUTSIDE):
@@ -86,49 +86,48 @@ class MarkMeasured(SphinxPostTransform):
     """Draw a dotted line under a measured number, as the pages on the web do with its link."""
 
     default_priority = 29  # before links leave the book
+    builders = BUILDERS
 
     def run(self, **_kwargs: Any) -> None:
         """Mark what stands in a link to a measurement."""
-        if self.app.builder.name in BUILDERS:
-            for link in self.document.findall(nodes.reference):
-                if "#measurement-" in link.get("refuri", ""):
-                    link[:] = [nodes.inline("", "", *link.children, classes=["measured"])]
+        for link in self.document.findall(nodes.reference):
+            if "#measurement-" in link.get("refuri", ""):
+                link[:] = [nodes.inline("", "", *link.children, classes=["measured"])]
 
 
 class DropTags(SphinxPostTransform):
     """Leave out tags written by hand: they lead to files that are on the web only."""
 
     default_priority = 30
+    builders = BUILDERS
 
     def run(self, **_kwargs: Any) -> None:
         """Keep the text between the tags."""
-        if self.app.builder.name in BUILDERS:
-            for tag in list(self.document.findall(nodes.raw)):
-                tag.parent.remove(tag)
+        for tag in list(self.document.findall(nodes.raw)):
+            tag.parent.remove(tag)
 
 
 class Unfold(SphinxPostTransform):
     """Print open what a browser folds, under what it is called there."""
 
     default_priority = 30
+    builders = BUILDERS
 
     def run(self, **_kwargs: Any) -> None:
         """Give each folded part its name as a title."""
-        if self.app.builder.name in BUILDERS:
-            for part in list(self.document.findall(folded)):
-                name = nodes.paragraph("", "", nodes.strong("", part["summary"]))
-                part.replace_self([name, *part.children])
+        for part in list(self.document.findall(folded)):
+            name = nodes.paragraph("", "", nodes.strong("", part["summary"]))
+            part.replace_self([name, *part.children])
 
 
 class ShortenLine(SphinxPostTransform):
     """Leave of the line on top of a chapter what says nothing of the pages beside it."""
 
     default_priority = 6  # right after `series` wrote the line
+    builders = BUILDERS
 
     def run(self, **_kwargs: Any) -> None:
         """Keep the chapter's number and date."""
-        if self.app.builder.name not in BUILDERS:
-            return
         for line in list(self.document.findall(nodes.paragraph)):
             if "article-line" in line["classes"]:
                 date = line.astext().split(" · ")[1]

@@ -14,6 +14,8 @@ from sphinx.writers.latex import LaTeXTranslator
 from sphinx_exercise.nodes import exercise_enumerable_node, solution_node
 from sphinx_proof.nodes import NODE_TYPES
 
+from _extensions.mathml import tex_of
+
 # A theorem and its like, an exercise, a solution; a proof holds an admonition.
 BOXES = (*NODE_TYPES.values(), exercise_enumerable_node, solution_node, nodes.admonition)
 LONG = 8  # rows of a table that stay on one page
@@ -106,10 +108,8 @@ class BookTranslator(LaTeXTranslator):
         raise nodes.SkipNode
 
     def visit_math_block(self, node: nodes.math_block) -> None:
-        """Write a display, as several rows if it has several paragraphs."""
-        parts = [part.strip() for part in node.astext().split("\n\n") if part.strip()]
-        rows = r" \\ ".join(parts)
-        tex = rows if len(parts) == 1 else rf"\begin{{aligned}}{rows}\end{{aligned}}"
+        """Write a display, with its number if it has one."""
+        tex = tex_of(node)
         if label := node.get("label"):
             number = self.number("displaymath", nodes.make_id(f"equation-{label}"))
             name = f"equation:{node['docname']}:{label}"

@@ -6,11 +6,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import published
+from _extensions.imports import imported_files
+from _extensions.links import link
+from _extensions.tables import table
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -31,7 +33,7 @@ class PublishedNumbers(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Render a section a chapter, its entries in the order of the list."""
-        for path in published.SOURCES:
+        for path in set().union(*map(imported_files, published.SOURCES)):
             self.env.note_dependency(str(path))
         sections: list[nodes.Node] = []
         for number, entries in groupby(published.load(), key=lambda entry: entry.chapter):
@@ -71,17 +73,7 @@ class PublishedNumbers(SphinxDirective):
         """Refer to a chapter by its number."""
         prefix = f"chapters/{number:02d}-"
         target = next(name for name in sorted(self.env.found_docs) if name.startswith(prefix))
-        text = nodes.inline("", f"chapter {number}")
-        return addnodes.pending_xref(
-            "",
-            text,
-            refdoc=self.env.docname,
-            refdomain="std",
-            reftype="doc",
-            reftarget=f"/{target}",
-            refexplicit=True,
-            refwarn=True,
-        )
+        return link(self.env.docname, "doc", f"/{target}", nodes.inline("", f"chapter {number}"))
 
 
 def comparison(entry: published.Published, ours: dict[str, list[float]]) -> nodes.table:
@@ -97,13 +89,7 @@ def comparison(entry: published.Published, ours: dict[str, list[float]]) -> node
         rows.append(
             (name, ", ".join(printed), ", ".join(computed), f"{off:+.2g}".replace("-", "−"))
         )
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in rows[0]), cols=4)
-    lines = [
-        nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in row)) for row in rows
-    ]
-    group += nodes.thead("", lines[0])
-    group += nodes.tbody("", *lines[1:])
-    return nodes.table("", group)
+    return table(rows, (1, 1, 1, 1))
 
 
 def show(value: float, printed: str) -> str:

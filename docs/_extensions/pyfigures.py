@@ -11,9 +11,9 @@ figure::
     The caption.
     ```
 
-``:data:`` names the measurements that the figure reads, so that it is drawn again when they change.
-``:reads:`` does so for other files of the book, as patterns (``chapters/*.md``); a new file that
-fits counts, too.
+It is drawn again when its module changes, or what that imports of the book and its package.
+``:data:`` names the measurements that it reads, so that these count, too; ``:reads:`` does so for
+other files of the book, as patterns (``chapters/*.md``), also for a new file that fits.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 from _extensions import svg
+from _extensions.imports import imported_files
 from figures import style
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class PyFigure(FigureDirective):
             self.warn(f"figure {dotted} says nothing to those who cannot see it: add :alt:")
         module_name, _, function_name = dotted.rpartition(".")
         figures, measurements = Path(style.__file__).parent, self.options.pop("data", "").split()
-        for source in (figures / f"{module_name}.py", figures / "style.py"):
+        for source in imported_files(figures / f"{module_name}.py") | {figures / "style.py"}:
             env.note_dependency(os.path.relpath(source, env.srcdir))
         for name in measurements:
             env.note_dependency(f"measurements/{name}.json")

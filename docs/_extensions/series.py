@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,10 +23,10 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from _extensions.articles import FOLDER, Article, articles, check_series, neighbors, newest_first
+from _extensions.articles import FOLDER, Article, articles, check_series, newest_first
 from _extensions.feed import atom_feed
 from _extensions.links import link
-from _extensions.site import base_address
+from _extensions.site import base_address, is_site
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -171,7 +172,7 @@ def _coming(place: Place, here: Article) -> list[nodes.Node]:
 def _line(place: Place, here: Article, series: list[Article]) -> list[nodes.Node]:
     name = f"Chapter {here.number}" if here.number else "Opening post"
     line = nodes.paragraph("", f"{name} · {here.day}", classes=["article-line"])
-    for before, after in neighbors(series):
+    for before, after in pairwise(series):
         if after == here:
             line += [nodes.Text(" · previous: "), place.link(before.docname, before.title)]
             line += nodes.Text(f" ({before.day})")
@@ -215,7 +216,7 @@ def link_feed(
 
 def write_feed(app: Sphinx, exception: Exception | None) -> None:
     """Write the feed beside the pages."""
-    if exception is None and app.builder.format == "html" and (series := articles(app.env)):
+    if exception is None and is_site(app.builder) and (series := articles(app.env)):
         (Path(app.outdir) / FEED).write_bytes(make_feed(app.builder, series))
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.util.typing import ExtensionMetadata
 
-# Roles as Sphinx and docutils write them, and in full, or as they are called now.
+# What Sphinx and docutils write: a heading without its level, and a role that is no longer one.
 ROLES = {
     'class="caption" role="heading"': 'class="caption" role="heading" aria-level="2"',
     'role="doc-biblioentry"': 'role="listitem"',

@@ -94,7 +94,7 @@ def path(data: str) -> str:
     for command, arguments in COMMAND.findall(data):
         values = [to_grid(value) for value in arguments.split()]
         points = list(zip(values[::2], values[1::2], strict=True))
-        if command not in "MLCQ" and command not in "Zz":
+        if command not in "MLCQZz":
             raise ValueError(f"Matplotlib writes no path with {command}")
         moves = [(x - here[0], y - here[1]) for x, y in points]
         written.append(step(command, moves))

@@ -30,6 +30,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 
 import widgets
+from _extensions.imports import imported_files
 from _extensions.pyfigures import PyFigure, write_if_changed
 from _extensions.site import is_site
 
@@ -57,8 +58,9 @@ class WidgetDirective(PyFigure):
     def run(self) -> list[Node]:
         """Draw the figure, then put the element between the figure and its image."""
         env, name = self.state.document.settings.env, self.arguments[0]
-        for source in (f"{name}.py", f"{name}.js", "widget.js", "__init__.py"):
-            env.note_dependency(os.path.relpath(FOLDER / source, env.srcdir))
+        scripts = {FOLDER / f"{name}.js", FOLDER / "widget.js"}
+        for source in imported_files(FOLDER / f"{name}.py") | scripts:
+            env.note_dependency(os.path.relpath(source, env.srcdir))
         try:
             module = importlib.import_module(f"widgets.{name}")
             script = (FOLDER / f"{name}.js").read_text("utf-8")

@@ -2,7 +2,12 @@
 
 {
   const reveal = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let target;
+    try {
+      target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    } catch {
+      return; // a stray per cent sign: no place of this page
+    }
     const closed = [];
     for (let at = target; at; at = at.parentElement) {
       if (at.localName === "details" && !at.open) closed.push(at);

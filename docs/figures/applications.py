@@ -89,7 +89,7 @@ def votes() -> Figure:
     ax.set(xscale="log", xlabel="votes, n", ylabel="majority right", ylim=(-0.02, 1.02))
     ax.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     ax.minorticks_off()
-    fig.legend(loc="outside upper center", ncols=5, fontsize=11, columnspacing=1, handlelength=1.6)
+    fig.legend(loc="outside upper center", ncols=5, columnspacing=1, handlelength=1.6)
     return fig
 
 
@@ -117,7 +117,6 @@ def colors() -> Figure:
         ax.set_xticks(places, row["words"])
         ax.set_title(topic)
         ax.grid(visible=False, axis="x")
-        ax.tick_params(axis="x", labelsize=11)
     axes[0, 0].set(ylabel="probability", ylim=(0, 0.72))
     axes[1, 0].set(ylabel="probability")
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -145,20 +144,20 @@ def speculation() -> Figure:
             markersize=5,
         )
     axes[0, 0].set(xlabel="drafted tokens, γ", ylabel="tokens a step", ylim=(1, 2.6))
-    axes[0, 0].legend(fontsize=11, loc="upper left", ncols=2, columnspacing=0.6, handletextpad=0.1)
+    axes[0, 0].legend(loc="upper left", ncols=2, columnspacing=0.6, handletextpad=0.1)
     gammas = np.arange(25)
     for cost in (0.01, 0.05, 0.3):
         gains = [speedup(0.8, gamma=int(g), cost=cost) for g in gammas]
         axes[0, 1].plot(gammas, gains, label=f"c = {cost}")
     axes[0, 1].axhline(1, color=style.INK, linewidth=1, linestyle=":")
     axes[0, 1].set(xlabel="drafted tokens, γ", ylabel="speed, times", ylim=(0, 6))
-    axes[0, 1].legend(fontsize=11, loc="upper left")
+    axes[0, 1].legend(loc="upper left")
     return fig
 
 
 def chains() -> Figure:
     """Draw the success of chains of steps, bare and verified."""
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     steps = np.unique(np.geomspace(1, 200, 80).astype(int))
     ax.plot(steps, [success_probability(0.9, steps=int(n)) for n in steps], label="bare")
     for miss in (0.3, 0.1, 0.01, 0.0):
@@ -167,5 +166,5 @@ def chains() -> Figure:
     ax.set(xscale="log", xlabel="steps", ylabel="success", ylim=(-0.02, 1.02))
     ax.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
     ax.minorticks_off()
-    ax.legend(loc="lower left", fontsize=11)
+    ax.legend(loc="lower left")
     return fig

@@ -25,13 +25,14 @@ from primer_ref.autodiff import grad
 from primer_ref.blocks import post_norm, post_norm_gradient, pre_norm, pre_norm_gradient, swiglu
 from primer_ref.expressivity import count_linear_regions_1d, relu_network, sawtooth
 from primer_ref.norms import rms_norm
+from widgets import gradient_depth as widget
 
 Floats = NDArray[np.floating[Any]]
 
 
 def activations() -> Figure:
     """Draw three activations and their derivatives."""
-    fig, axes = style.figure(height=3.4, columns=2)
+    fig, axes = style.figure(columns=2)
     left, right = axes[0]
     x = np.linspace(-4, 4, 401)
     for name, f, derivative in (
@@ -101,10 +102,8 @@ def _gradient(
 def gradients() -> Figure:
     """Draw the growth of gradients with depth for two places of the norm, stated and simulated."""
     fig, ax = style.one(height=3.6)
-    z, weight = np.polynomial.hermite_e.hermegauss(60)
-    weight = weight / weight.sum()
-    forward = float(weight @ silu(z) ** 2)
-    backward = forward + float(weight @ silu_derivative(z) ** 2)
+    forward, slope = widget.data()["SiLU"]
+    backward = forward + slope
     rng = np.random.default_rng(6)
     depths = [1, 2, 4, 8, 16, 32]
     for j, (name, place, stated) in enumerate(
@@ -158,7 +157,7 @@ def collapse() -> Figure:
                     residual,
                     color=style.COLORS[j],
                     linestyle=style.DASHES[j],
-                    marker="osD^vP"[j],
+                    marker=style.MARKERS[j],
                     markevery=(j % 3, 5),
                     markersize=5,
                     label=label,

@@ -18,9 +18,6 @@ from primer_ref.parameters import MODELS
 
 Floats = NDArray[np.floating[Any]]
 
-# A legend that neither the grid nor the data may cross.
-OPAQUE: Any = {"frameon": True, "framealpha": 1, "edgecolor": "white"}
-
 NAMES = {
     "gpt2": "GPT-2",
     "smollm2-135m": "SmolLM2 135M",
@@ -78,13 +75,12 @@ def six_nd() -> Figure:
         ("llama3-405b", style.COLORS[0], style.DASHES[0], "^"),
     ]:
         config, count = MODELS[model].config, MODELS[model].parameters
-        for flops, alpha in ((forward_flops, 1.0), (causal_forward_flops, 0.45)):
+        for flops, whole in ((forward_flops, True), (causal_forward_flops, False)):
             shares = []
             for n in lengths.tolist():
                 done = flops(config, count, n_tokens=n)
                 pairs = done.scores + done.mixing
                 shares.append(pairs / (done.total - pairs))
-            whole = flops is forward_flops
             ax.plot(
                 lengths,
                 shares,
@@ -94,7 +90,7 @@ def six_nd() -> Figure:
                 markevery=6,
                 markersize=5,
                 markerfacecolor=color if whole else "white",
-                alpha=1.0 if whole else alpha + 0.3,
+                alpha=1.0 if whole else 0.75,
                 label=NAMES[model] + (", all pairs" if whole else ", visible pairs"),
             )
     ax.axhline(1, color=style.INK, linewidth=1, linestyle=":")
@@ -105,7 +101,7 @@ def six_nd() -> Figure:
         ylabel="pairs over matrices, FLOP",
         ylim=(0.002, 300),
     )
-    ax.legend(fontsize=9, ncols=1, loc="upper left", **OPAQUE)
+    ax.legend(fontsize=9, loc="upper left", **style.OPAQUE)
     return fig
 
 
@@ -139,7 +135,7 @@ def zipf() -> Figure:
     ]:
         ax.plot(ranks, law, color=color, linestyle=dash, label=label)
     ax.set(xscale="log", yscale="log", xlabel="rank", ylabel="count", ylim=(0.3, 4e5))
-    ax.legend(loc="lower left", fontsize=10, **OPAQUE)
+    ax.legend(loc="lower left", fontsize=10, **style.OPAQUE)
     return fig
 
 
@@ -162,7 +158,7 @@ def heaps() -> Figure:
         xlabel="words read, n",
         ylabel="different words, V(n)",
     )
-    ax.legend(loc="upper left", fontsize=10, **OPAQUE)
+    ax.legend(loc="upper left", fontsize=10, **style.OPAQUE)
     return fig
 
 
@@ -224,7 +220,7 @@ def information() -> Figure:
         [labels[i] for i in order],
         loc="upper right",
         fontsize=9,
-        **OPAQUE,
+        **style.OPAQUE,
     )
     return fig
 
@@ -238,13 +234,11 @@ def languages() -> Figure:
     )
     fig, ax = style.one(height=4.8)
     y = np.arange(len(rows))
-    ratios = [row["ratio"] for row in rows]
-    values = np.array([ratio["value"] for ratio in ratios])
-    low, high = (np.array([ratio[end] for ratio in ratios]) for end in ("low", "high"))
+    values, reach = style.intervals([row["ratio"] for row in rows])
     ax.errorbar(
         values,
         y,
-        xerr=[values - low, high - values],
+        xerr=reach,
         fmt="o",
         color=style.COLORS[0],
         label="tokens, with interval of 95 %",
@@ -262,7 +256,7 @@ def languages() -> Figure:
     ax.set_yticks(y, [row["name"] for row in rows])
     ax.tick_params(axis="y", length=0)
     ax.set(xlabel="as many as in English, for the same sentences", xlim=(0.5, 5.6))
-    ax.legend(loc="lower right", fontsize=10, **OPAQUE)
+    ax.legend(loc="lower right", fontsize=10, **style.OPAQUE)
     return fig
 
 
@@ -316,5 +310,5 @@ def jacobians() -> Figure:
         xlim=(0, steps),
         ylim=(1e-30, 1e12),
     )
-    ax.legend(loc="lower left", fontsize=10, **OPAQUE)
+    ax.legend(loc="lower left", fontsize=10, **style.OPAQUE)
     return fig

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
 from experiments import record
 from figures import style
@@ -21,8 +20,6 @@ from primer_ref.parameters import MODELS
 from primer_ref.roofline import DEVICES, Device, attainable, ridge_point
 from primer_ref.serving import decode_intensity, prefill_intensity
 from widgets.online_softmax import SCORES
-
-Floats = NDArray[np.floating[Any]]
 
 
 def shares() -> Figure:
@@ -109,10 +106,9 @@ def machine() -> Figure:
     device = Device(measured["peak"], measured["bandwidth"], 1.0, 1.0)
     intensity = np.geomspace(0.3, 500, 200)
     ax.plot(intensity, attainable(intensity, device) / 1e9, color=style.INK, label="roof")
-    for (part, marker, label), key in zip(
-        (("decode", "o", "writing, sequences"), ("prefill", "s", "reading, tokens")),
-        ("batch", "tokens"),
-        strict=True,
+    for part, key, marker, label in (
+        ("decode", "batch", "o", "writing, sequences"),
+        ("prefill", "tokens", "s", "reading, tokens"),
     ):
         at = np.array([work["intensity"] for work in found[part]])
         rate = np.array([step["flops_per_second"] for step in measured[part]]) / 1e9
@@ -245,7 +241,10 @@ def tiles() -> Figure:
 
 
 def time_and_memory(
-    costs: dict[str, tuple[list[float], list[float]]], sizes: list[int], name: str, **options: Any
+    costs: dict[str, tuple[list[float], list[float]]],
+    sizes: list[int],
+    seconds_label: str,
+    **options: Any,
 ) -> Figure:
     """Draw seconds, and peak bytes, of several ways to attend against the length."""
     fig, axes = style.figure(height=3.7, columns=2)
@@ -254,7 +253,7 @@ def time_and_memory(
         lengths = sizes[: len(seconds)]
         left.plot(lengths, np.array(seconds) * 1e3, marker=marker, label=label, **options)
         right.plot(lengths, np.array(peak) / 1e6, marker=marker, label=label, **options)
-    for ax, label in ((left, name), (right, "peak memory (MB)")):
+    for ax, label in ((left, seconds_label), (right, "peak memory (MB)")):
         ax.set(xscale="log", yscale="log", xlabel="tokens, N", ylabel=label)
         ax.minorticks_off()
     handles, labels = left.get_legend_handles_labels()

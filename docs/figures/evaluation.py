@@ -12,14 +12,9 @@ from matplotlib.figure import Figure
 
 from experiments import record
 from figures import style
-from primer_ref.intervals import (
-    Estimate,
-    coverage,
-    exact_interval,
-    normal_quantile,
-    wilson_interval,
-)
+from primer_ref.intervals import coverage, exact_interval, wilson_interval
 from widgets import bin_noise as widget
+from widgets.share_coverage import normal_interval
 
 
 def _diagonal(ax: Axes, found: dict[str, Any]) -> None:
@@ -76,25 +71,17 @@ def bins() -> Figure:
     """Draw what the number of bins does to three estimates of the calibration error."""
     rows = record.load("reliability_diagram")["by_bins"]
     number = [row["n_bins"] for row in rows]
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     ax.plot(number, [row["error"] for row in rows], marker="o", label="error")
     ax.plot(number, [math.sqrt(row["debiased"]) for row in rows], marker="s", label="debiased")
     ax.plot(number, [row["simulated"] for row in rows], marker="^", label="if calibrated")
     ax.set(xscale="log", yscale="log", ylim=(0.01, 0.1))
     ax.set(xlabel="number of bins", ylabel="calibration error")
     ax.set_xticks(number, [str(n) for n in number])
-    ax.set_xticks([], minor=True)
     ax.set_yticks([0.01, 0.02, 0.05, 0.1], ["0.01", "0.02", "0.05", "0.1"])
-    ax.set_yticks([], minor=True)
+    ax.minorticks_off()
     fig.legend(loc="outside upper center", ncols=3)
     return fig
-
-
-def _limit_interval(k: int, n: int) -> Estimate:
-    """Interval by the central limit theorem from a count."""
-    share, z = k / n, normal_quantile(0.95)
-    half = z * math.sqrt(share * (1 - share) / (n - 1))
-    return Estimate(share, share - half, share + half)
 
 
 def interval_coverage() -> Figure:
@@ -102,7 +89,7 @@ def interval_coverage() -> Figure:
     fig, ax = style.one(height=3.6)
     shares = np.linspace(0.5, 0.9996, 1250)  # fine enough for the teeth near 1
     for interval, label in (
-        (_limit_interval, "central limit"),
+        (normal_interval, "central limit"),
         (wilson_interval, "Wilson"),
         (exact_interval, "exact"),
     ):
@@ -132,12 +119,11 @@ def bars() -> Figure:
         (0.22, "clustered", "^"),
     ):
         found = [quiz["scorings"][name][kind] for name in names]
-        value = np.array([one["value"] for one in found])
-        ends = np.array([[one["value"] - one["low"], one["high"] - one["value"]] for one in found])
+        value, reach = style.intervals(found)
         ax.errorbar(
             100 * value,
             np.arange(len(names)) + offset,
-            xerr=100 * ends.T,
+            xerr=100 * reach,
             fmt=marker,
             markersize=5,
             elinewidth=1.5,
@@ -156,7 +142,7 @@ def bars() -> Figure:
 def risk() -> Figure:
     """Draw risk against coverage for two kinds of doubt."""
     asked = record.load("semantic_entropy")
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     for name, label in (("semantic", "semantic entropy"), ("predictive", "mean surprisal")):
         curve = asked["curves"][name]
         ax.plot(100 * np.array(curve["coverage"]), curve["risk"], label=label)

@@ -197,7 +197,7 @@ def reading_lists() -> Figure:
     ax.set(xlabel="chapter to read before it", xlim=(0.4, max(named) + 0.6))
     ax.set_ylim(max(named) + 0.6, 0.4)
     ax.tick_params(length=0)
-    ax.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="white")
+    ax.legend(loc="upper right", **style.OPAQUE)
     return fig
 
 

@@ -17,14 +17,8 @@ from primer_ref.generalization import (
     ridgeless_risk,
     ridgeless_risk_given,
 )
-from primer_ref.optim import adam, first_moments, sgd
-from primer_ref.scaling import (
-    BESIROGLU,
-    HOFFMANN,
-    HOFFMANN_UNROUNDED,
-    ScalingLaw,
-    chinchilla_loss,
-)
+from primer_ref.optim import adam, initial_moments, sgd
+from primer_ref.scaling import ScalingLaw, chinchilla_loss
 from primer_ref.tangent_kernel import (
     TwoLayerWeights,
     draw_two_layer,
@@ -33,6 +27,7 @@ from primer_ref.tangent_kernel import (
     tangent_kernel,
     two_layer,
 )
+from widgets.compute_budget import LAWS
 
 Floats = NDArray[np.floating[Any]]
 
@@ -43,7 +38,7 @@ def adam_trap() -> Figure:
     large, steps = 3.0, np.arange(1, 3001)
     paths: dict[str, list[float]] = {"Adam": [], "gradient descent": []}
     for name, path in paths.items():
-        x, state = 0.0, first_moments(0.0)
+        x, state = 0.0, initial_moments(0.0)
         for t in steps:
             slope, rate = (large if t % 3 == 1 else -1.0), 0.3 / math.sqrt(t)
             if name == "Adam":
@@ -136,7 +131,7 @@ def _flow(z: Floats, ends: Floats) -> Floats:
 
 def margin() -> Figure:
     """Draw how slowly logistic descent turns to the widest margin."""
-    fig, axes = style.figure(height=3.4, columns=2)
+    fig, axes = style.figure(columns=2)
     left, right = axes[0]
     rng, log_t = np.random.default_rng(8), np.linspace(1, 92, 46)
     for _ in range(6):
@@ -160,7 +155,7 @@ def margin() -> Figure:
 
 def lazy() -> Figure:
     """Draw how a wider network comes nearer to its kernel and to its first order."""
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     rng, widths = np.random.default_rng(8), 4 ** np.arange(3, 8)
     x = rng.normal(size=(6, 4))
     targets = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
@@ -196,13 +191,8 @@ def compute_budget() -> Figure:
     """Draw loss against size at one budget, for three sets of constants."""
     fig, ax = style.one(height=3.8)
     sizes, budget = np.geomspace(1.5e9, 1.5e12, 121), 5.76e23
-    for color, marker, law, label in zip(
-        style.COLORS,
-        style.MARKERS,
-        (HOFFMANN, HOFFMANN_UNROUNDED, BESIROGLU),
-        ("as printed", "unrounded", "refitted"),
-        strict=False,
-    ):
+    looks = zip(style.COLORS, style.MARKERS, LAWS.items(), strict=False)
+    for color, marker, (label, law) in looks:
         ax.plot(sizes, chinchilla_loss(sizes, budget / 6 / sizes, law), label=label)
         best = compute_optimal(budget, law)
         ax.plot(best.n_parameters, best.loss, marker, color=color)
@@ -213,13 +203,9 @@ def compute_budget() -> Figure:
 
 def optimum() -> Figure:
     """Draw tokens per parameter at the optimum for three sets of constants."""
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     flops = np.geomspace(1e18, 1e26, 60)
-    for law, label in (
-        (HOFFMANN, "as printed"),
-        (HOFFMANN_UNROUNDED, "unrounded"),
-        (BESIROGLU, "refitted"),
-    ):
+    for label, law in LAWS.items():
         best = compute_optimal(flops, law)
         ax.plot(flops, best.n_tokens / best.n_parameters, label=label)
     ax.axvline(5.76e23, color=style.INK, linewidth=1, linestyle=":")

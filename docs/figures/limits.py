@@ -23,7 +23,7 @@ from widgets import run_carbon as widget
 
 def run_carbon() -> Figure:
     """Draw the carbon of a run as an interval, for each roughly known factor and for all."""
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     first: dict[str, Any] = {control.name: control.value for control in widget.CONTROLS}
     rows: Any = widget.compute(**first)["tonnes"]
     for row, (low, high) in enumerate(rows):
@@ -61,7 +61,7 @@ def weat() -> Figure:
 
 def fairness() -> Figure:
     """Draw the lines on which calibrated groups lie."""
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     x = np.linspace(0, 1, 50)
     for base in (0.2, 0.4, 0.6):
         ax.plot(x, base / (1 - base) * (1 - x), label=f"base rate {base}")
@@ -151,7 +151,7 @@ def collapse() -> Figure:
 def watermark() -> Figure:
     """Draw the power of the watermark against length, measured and by the formula."""
     result = record.load("watermark_power")
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     lengths = np.array(result["lengths"])
     smooth = np.arange(6, 110)
     for i, row in enumerate(result["biases"][1:]):
@@ -166,13 +166,11 @@ def watermark() -> Figure:
             for n in smooth
         ]
         ax.plot(smooth, power, color=color, linestyle=style.DASHES[i])
-        value, low, high = (
-            np.array([p[key] for p in row["power"]]) for key in ("value", "low", "high")
-        )
+        value, reach = style.intervals(row["power"])
         ax.errorbar(
             lengths * shift,
             value,
-            yerr=[value - low, high - value],
+            yerr=reach,
             fmt=style.MARKERS[i],
             color=color,
             label=f"δ = {row['bias']:g}",

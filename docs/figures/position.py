@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from experiments import record
 from figures import style
+from primer_ref.numerics import BF16, FP16, FP32, round_to
 from primer_ref.position_biases import alibi_slopes, t5_buckets_causal
 from primer_ref.positions import rotary, rotary_frequencies, rotations
 from primer_ref.rope_scaling import (
@@ -127,7 +128,7 @@ def offsets() -> Figure:
 
 def decay() -> Figure:
     """Draw the score of ones below its envelope, and a score that peaks far away."""
-    fig, axes = style.figure(height=3.4, columns=2)
+    fig, axes = style.figure(columns=2)
     left, right = axes[0]
     theta, distance = rotary_frequencies(128), np.arange(1, 2001)
     ones = rotary_spectrum(np.ones(128), np.ones(128))
@@ -172,27 +173,16 @@ def moved() -> Figure:
     fig, ax = style.one(height=3.9)
     found = record.load("long_context")["moved"]
     ends = [row["length"] for row in found["none"]]
-    losses = [row["loss"] for row in found["none"]]
-    values = [loss["value"] for loss in losses]
-    ax.errorbar(
-        ends,
-        values,
-        yerr=[
-            [loss["value"] - loss["low"] for loss in losses],
-            [loss["high"] - loss["value"] for loss in losses],
-        ],
-        fmt="o-",
-        capsize=3,
-        label="as trained",
-    )
+    values, reach = style.intervals([row["loss"] for row in found["none"]])
+    ax.errorbar(ends, values, yerr=reach, fmt="o-", capsize=3, label="as trained")
     near = found["none"][1]["loss"]["value"]
     ax.axhline(near, color=style.INK, linewidth=1, linestyle=":")
     for place, row in enumerate(found["scaled"]):
-        change = row["against_near"]
+        change, reach = style.intervals([row["against_near"]])
         ax.errorbar(
             [ends[-1] * 1.22 * 1.16**place],
-            [near + change["value"]],
-            yerr=[[change["value"] - change["low"]], [change["high"] - change["value"]]],
+            near + change,
+            yerr=reach,
             linestyle="none",
             capsize=3,
             **RULES[row["rule"]],
@@ -206,26 +196,19 @@ def moved() -> Figure:
     return fig
 
 
-def _rounded(x: Floats, bits: int) -> Floats:
-    """Round to a number of significant bits."""
-    mantissa, exponent = np.frexp(x)
-    rounded: Floats = np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
-    return rounded
-
-
 def precision() -> Figure:
     """Draw the error of angles in three formats, computed and bounded."""
     fig, ax = style.one(height=3.7)
     theta = _model_frequencies()
-    formats = (("float32", 24, 20), ("float16", 11, 15), ("bfloat16", 8, 20))
-    for place, (name, bits, last) in enumerate(formats):
+    formats = (("float32", FP32, 20), ("float16", FP16, 15), ("bfloat16", BF16, 20))
+    for place, (name, form, last) in enumerate(formats):
         ends = [2**power for power in range(4, last + 1)]
-        bound = angle_error_bound(ends, theta, unit_roundoff=2.0**-bits).max(axis=1)
+        bound = angle_error_bound(ends, theta, unit_roundoff=form.unit_roundoff).max(axis=1)
         errors = []
         for end in ends:
             positions = np.arange(max(end - 63, 1), end + 1).astype(np.float64)
-            angles = np.multiply.outer(_rounded(positions, bits), _rounded(theta, bits))
-            errors.append(np.max(np.abs(_rounded(angles, bits) - np.outer(positions, theta))))
+            angles = np.multiply.outer(round_to(positions, form), round_to(theta, form))
+            errors.append(np.max(np.abs(round_to(angles, form) - np.outer(positions, theta))))
         ax.plot(ends, bound, color=style.COLORS[place], linestyle=style.DASHES[place], label=name)
         ax.plot(ends, errors, style.MARKERS[place], color=style.COLORS[place])
     ax.axhline(math.pi, color=style.INK, linewidth=1.2, linestyle=":")

@@ -16,18 +16,13 @@ from primer_ref.autodiff import value_and_grad
 from primer_ref.config import Config
 from primer_ref.intervals import normal_quantile
 from primer_ref.losses import cross_entropy_loss
-from primer_ref.memory import forward_bytes, kv_cache_bytes
 from primer_ref.optim import adamw
 from primer_ref.parameters import MODELS
 from primer_ref.roofline import DEVICES
-from primer_ref.serving import (
-    cost_per_million_tokens,
-    decode_seconds,
-    largest_batch,
-    request_seconds,
-)
+from primer_ref.serving import cost_per_million_tokens, decode_seconds
 from primer_ref.training import Recipe, start
 from primer_ref.transformer import forward
+from widgets import serving_load as widget
 
 Floats = NDArray[np.floating[Any]]
 
@@ -57,7 +52,10 @@ def little() -> Figure:
 
 
 def _serve(rate: float, work: tuple[float, float, float], seconds: float) -> float:
-    """Write side by side with a device's times of reading, weights and a cache; mean batch."""
+    """Simulate a server for so many seconds; return how many answers it writes at once, on average.
+
+    ``work`` is the time to read a prompt and, in a step, the weights and one cache.
+    """
     read, weights, cache = work
     rng = np.random.default_rng(14)
     now, step, area, waiting = 0.0, 0, 0.0, 0
@@ -84,27 +82,25 @@ def _serve(rate: float, work: tuple[float, float, float], seconds: float) -> flo
 
 def load() -> Figure:
     """Draw the batch against the load, and the price against the time of a step."""
-    fig, axes = style.figure(height=3.4, columns=2)
+    fig, axes = style.figure(columns=2)
     left, right = axes[0]
     sizes = (LLAMA.config, LLAMA.parameters)
-    read, _ = request_seconds(*sizes, H100, n_prompt=PROMPT, n_new=1)
-    one = kv_cache_bytes(LLAMA.config, n_tokens=1)
-    cache = (PROMPT + ANSWER // 2) * one / H100.bandwidth
-    weights = (forward_bytes(*sizes, n_tokens=1) - one) / H100.bandwidth
-    most = 1 / (read + ANSWER * cache)
-    rate = np.linspace(0.1, 0.93 * most, 200)
-    left.plot(rate, rate * ANSWER * weights / (1 - rate / most), label="balance")
+    given: Any = {"prompt": PROMPT, "answer": ANSWER, "model": "Llama 3 8B", "numbers": "16 bits"}
+    found = widget.compute(rate=1.0, **given)
+    work, most = (found["read"], found["weights"], found["cache"]), found["limit"]
+    rates = np.linspace(0.1, 0.93 * most, 200)
+    left.plot(rates, [widget.compute(rate=r, **given)["batch"] for r in rates], label="balance")
     tried = [2.0, 5.0, 8.0, 11.0, 13.0, 15.0]
     left.plot(
         tried,
-        [_serve(r, (read, weights, cache), 400.0) for r in tried],
+        [_serve(r, work, 400.0) for r in tried],
         "s",
         linestyle="none",
         label="simulated",
     )
     left.axvline(most, color=style.INK, linestyle=":", linewidth=1)
     left.annotate("limit", (most + 0.3, 8))
-    full = largest_batch(*sizes, H100, n_tokens=PROMPT + ANSWER)
+    full = found["memory"]
     left.axhline(full, color=style.INK, linestyle="--", linewidth=1)
     left.annotate("memory", (0.5, full), xytext=(0, -13), textcoords="offset points")
     left.set(xlabel="requests a second", ylabel="sequences being written", xlim=(0, 22))
@@ -169,7 +165,7 @@ def leak() -> Figure:
 
 def drift() -> Figure:
     """Draw daily means with narrow and wide limits around a shift."""
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     n_days, change, n, mean, spread = 90, 60, 400, 3.0, 1.5 * math.sqrt(2)
     rng = np.random.default_rng(4)
     error = spread / math.sqrt(n)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from experiments import record
 from figures import style
@@ -25,12 +24,10 @@ from primer_ref.summation import (
     pairwise_sum_bound,
 )
 
-Floats = NDArray[np.floating[Any]]
-
 
 def band_curves() -> Figure:
     """Draw the chance of becoming candidates against similarity, with simulated pairs."""
-    fig, ax = style.one(height=3.4)
+    fig, ax = style.one()
     s = np.linspace(0, 1, 400)
     for bands, rows in ((50, 2), (20, 5), (10, 10), (5, 20)):
         ax.plot(s, band_curve(s, bands=bands, rows=rows), label=f"{bands} bands of {rows}")
@@ -180,7 +177,7 @@ def low_precision() -> Figure:
         run = runs[name]
         curve = run["curve"]
         steps = every * np.arange(len(curve)) + every / 2
-        (line,) = ax.plot(steps, curve, label=label, marker=style.MARKERS[i % 5], markersize=3.5)
+        (line,) = ax.plot(steps, curve, label=label, marker=style.MARKERS[i], markersize=3.5)
         if run["stopped_at"][0]:
             ax.plot(run["stopped_at"][0], curve[-1], "x", color=line.get_color(), markersize=12)
     ax.set(xlabel="step", ylabel="training loss, nats a byte", xlim=(0, 162))

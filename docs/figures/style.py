@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -11,11 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+Floats = NDArray[np.floating[Any]]
+
 # Okabe and Ito's colors, told apart by most readers; each line has its own dashes as well.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-MARKERS = "osD^v"
+MARKERS = "osD^vP"
 INK = "#333333"
+
+# A legend that neither the grid nor the data may cross.
+OPAQUE: Any = {"frameon": True, "framealpha": 1, "edgecolor": "white"}
 
 # For heat maps: nothing is paper, much is ink, also when dark mode inverts the picture.
 HEAT = mpl.colors.LinearSegmentedColormap.from_list("book-heat", ["#FFFFFF", "#56B4E9", "#08306B"])
@@ -64,7 +70,13 @@ def one(*, width: float = 6.4, height: float = 3.4) -> tuple[Figure, Axes]:
     return fig, axes[0, 0]
 
 
-def heat_map(ax: Axes, values: NDArray[np.floating[Any]]) -> None:
+def intervals(found: Sequence[Mapping[str, float]]) -> tuple[Floats, Floats]:
+    """Return values, and how far their intervals reach below and above, as ``errorbar`` asks."""
+    value, low, high = (np.array([one[key] for one in found]) for key in ("value", "low", "high"))
+    return value, np.stack([value - low, high - value])
+
+
+def heat_map(ax: Axes, values: Floats) -> None:
     """Draw a matrix as squares, its rows downward from zero.
 
     The squares are the pixels of an image, which stays sharp when it is enlarged: as shapes, each

@@ -15,14 +15,11 @@ from figures import style
 from primer_ref.embeddings import truncated_svd
 from primer_ref.functional import softmax
 from primer_ref.information import kl_divergence
-from primer_ref.intervals import Estimate, coverage, mean_interval, wilson_interval
-from primer_ref.optim import adam, first_moments
+from primer_ref.intervals import coverage, wilson_interval
+from primer_ref.optim import adam, initial_moments
+from widgets.share_coverage import normal_interval
 
 Floats = NDArray[np.floating[Any]]
-
-
-def _normal_interval(k: int, n: int) -> Estimate:
-    return mean_interval([1.0] * k + [0.0] * (n - k))
 
 
 def coverage_of_intervals() -> Figure:
@@ -45,7 +42,7 @@ def coverage_of_intervals() -> Figure:
     left.set(xlabel="standardized mean", ylabel="density", ylim=(0, 0.68))
     left.legend(fontsize=9, loc="upper right", handlelength=1.6)
     sizes = [*range(5, 60, 1), *range(60, 401, 5)]
-    for interval, label in ((_normal_interval, "x̄ ± z·se"), (wilson_interval, "Wilson")):
+    for interval, label in ((normal_interval, "x̄ ± z·se"), (wilson_interval, "Wilson")):
         right.plot(sizes, [coverage(interval, n, 0.9) for n in sizes], lw=1.5, label=label)
     right.axhline(0.95, color=style.INK, linewidth=1, linestyle=":")
     right.set(
@@ -99,7 +96,7 @@ def fit(laws: Floats, width: int, *, steps: int = 1500, rate: float = 0.1) -> fl
     logs = np.log(laws)
     start = truncated_svd(logs - logs.mean(axis=1, keepdims=True), width)
     hidden, table = start.words, start.contexts
-    state = first_moments((hidden, table))
+    state = initial_moments((hidden, table))
     for step in range(1, steps + 1):
         slope = (softmax(hidden @ table.T) - laws) / len(laws)
         (hidden, table), state = adam(

@@ -40,9 +40,7 @@ function draw({ width, height }, result, { beta }, { reference }) {
   chart.line(grid.map((h) => [h, share(beta * h)]), 4);
   chart.dot(result.margin, result.loss, 1);
   chart.dot(result.margin, result.pull / beta, 4);
-  chart.legend(["loss, nats"], width / 2 + 30);
-  chart.add("line", { class: "line s4", x1: width / 2 + 30, x2: width / 2 + 54, y1: 100, y2: 100 });
-  chart.text(width / 2 + 60, 104, "pull / β");
+  chart.legend(["loss, nats", ["pull / β", 4]], width / 2 + 30);
   const before = reference.map(Math.exp);
   strip(chart, 18, "reference", [...before, 1 - before[0] - before[1]]);
   strip(chart, 40, "policy", result.p);

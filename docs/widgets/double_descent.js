@@ -46,12 +46,7 @@ function draw(size, { bias, variance, biases, variances }, { gamma, noise, penal
   if (total >= low && total <= high) chart.dot(gamma, total, 1, 6);
   chart.rule({ y: 1 }, "", 4);
   chart.text(chart.frame.left + 6, chart.y(1) - 5, "predicting 0");
-  chart.legend(["risk", "bias", "variance"]);
-  if (penalty !== "none") {
-    const { left, top } = chart.frame;
-    chart.add("line", { class: "line s6", x1: left + 10, x2: left + 34, y1: top + 62, y2: top + 62 });
-    chart.text(left + 40, top + 66, "no penalty");
-  }
+  chart.legend(["risk", "bias", "variance", ...(penalty === "none" ? [] : [["no penalty", 6]])]);
   return chart.svg;
 }
 

@@ -44,7 +44,7 @@ function draw({ width, height }, { steps, output }, { n, block, order, added }, 
     y: { domain: [added - 2, added + 7], label: "score (nats)" },
   });
   scores.forEach((s, j) => {
-    const bar = above.bar(j, s + added, j < fresh ? 1 : 3, { from: added - 2 });
+    const bar = above.bar(j, s + added, j < fresh ? 1 : 3, added - 2);
     if (j >= n) bar.classList.add("unread");
   });
   above.line(steps.flatMap(({ peak }, k) => {

@@ -1,11 +1,12 @@
 // The roofline of the reader's hardware; see own_roofline.py.
 
 function compute({ peak, bandwidth, model, work, batch, tokens }, data) {
-  const { L, H, K, D, N, Nmul, b } = data[model];
+  const { L, H, K, D, N, Nlayers, Nscores, b } = data[model];
   const [pi, beta] = [peak * 1e9, bandwidth * 1e9];
   const [T, P] = work === "writing" ? [1, tokens] : [tokens, 0];
   const pairs = T * P + (T * (T + 1)) / 2;
-  const flops = 2 * Nmul * T + 4 * L * H * D * pairs;
+  // Scores are made of the last token only.
+  const flops = 2 * (Nlayers * T + Nscores) + 4 * L * H * D * pairs;
   const cache = b * 2 * L * K * D * (P + T);
   const moved = b * N + batch * cache;
   const intensity = (batch * flops) / moved;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from experiments import record
-from primer_ref.accounting import causal_forward_flops
+from primer_ref.accounting import causal_forward_flops, prompt_flops
 from primer_ref.memory import forward_bytes, kv_cache_bytes
 from primer_ref.parameters import MODELS
 from primer_ref.roofline import Device, arithmetic_intensity, attainable, ridge_point
@@ -37,14 +37,14 @@ def data() -> dict[str, Any]:
     sizes = {}
     for kind, (name, size) in KINDS.items():
         config, count = MODELS[name].config, MODELS[name].parameters
-        products = count.attention + count.feed_forward + count.scores
         sizes[kind] = {
             "L": config.n_layers,
             "H": config.n_heads,
             "K": config.n_kv_heads,
             "D": config.head_size,
             "N": count.non_embedding + count.scores,
-            "Nmul": products,
+            "Nlayers": count.attention + count.feed_forward,
+            "Nscores": count.scores,
             "b": size,
         }
     return sizes
@@ -53,13 +53,19 @@ def data() -> dict[str, Any]:
 def compute(
     *, peak: float, bandwidth: float, model: str, work: str, batch: int, tokens: int
 ) -> dict[str, object]:
-    """Compute intensity, ridge and the least time of a pass, and where a batch stops to matter."""
+    """Compute intensity, ridge, the least time of a pass, and how many sequences reach the ridge.
+
+    Reading makes the scores of the last token only, as everywhere in the chapter.
+    """
     name, size = KINDS[model]
     config, count = MODELS[name].config, MODELS[name].parameters
     # Only rates matter here: how much memory there is and what it draws does not.
     device = Device(peak * GIGA, bandwidth * GIGA, 1, 1)
     new, past = (1, tokens) if work == "writing" else (tokens, 0)
-    flops = causal_forward_flops(config, count, n_tokens=new, n_past=past).total
+    if work == "writing":
+        flops = causal_forward_flops(config, count, n_tokens=new, n_past=past).total
+    else:
+        flops = prompt_flops(config, count, n_tokens=new)
     cache = kv_cache_bytes(config, n_tokens=past + new, bytes_per_number=size)
     moved = forward_bytes(
         config, count, n_tokens=new, n_past=past, batch=batch, bytes_per_number=size

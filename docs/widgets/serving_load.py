@@ -35,8 +35,9 @@ def data() -> dict[str, object]:
             "stored": model.parameters.total,
             "moved": forward_bytes(*sizes, n_tokens=1, bytes_per_number=1) - cache,
             "cache": cache,
-            "token": flops.total - pair - flops.logits,  # operations in all layers for a token,
-            "pair": pair,  # for a pair of tokens, and for the scores of the last token
+            # Operations: in all layers for a token, for a pair of tokens, and for a token's scores.
+            "token": flops.total - pair - flops.logits,
+            "pair": pair,
             "head": flops.logits,
         }
     device = {"flops": H100.flops, "bandwidth": H100.bandwidth, "memory": H100.memory}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from primer_ref.intervals import Estimate, coverage, mean_interval, normal_quantile, wilson_interval
 from widgets import Choice, Range
@@ -15,6 +16,11 @@ CONTROLS = (
 )
 
 
+def normal_interval(k: int, n: int, *, level: float = 0.95) -> Estimate:
+    """Give the interval of the central limit theorem for k successes of n."""
+    return mean_interval([1.0] * k + [0.0] * (n - k), level=level)
+
+
 def data() -> dict[str, dict[str, float]]:
     """Give for each level how many standard errors it takes."""
     return {"quantiles": {name: normal_quantile(level) for name, level in LEVELS.items()}}
@@ -22,14 +28,8 @@ def data() -> dict[str, dict[str, float]]:
 
 def compute(*, share: float, n: int, level: str) -> dict[str, object]:
     """Compute both coverages, and both intervals for the count nearest to what is expected."""
-    nominal = LEVELS[level]
-
-    def normal(k: int, n: int) -> Estimate:
-        return mean_interval([1.0] * k + [0.0] * (n - k), level=nominal)
-
-    def wilson(k: int, n: int) -> Estimate:
-        return wilson_interval(k, n, level=nominal)
-
+    kinds = (normal_interval, wilson_interval)
+    normal, wilson = (partial(interval, level=LEVELS[level]) for interval in kinds)
     k = math.floor(n * share + 0.5)
     return {
         "coverage": [coverage(normal, n, share), coverage(wilson, n, share)],

@@ -98,8 +98,8 @@ class Chart {
     return node;
   }
 
-  text(x, y, words, anchor = "start", name = "") {
-    return this.add("text", { x, y, "text-anchor": anchor, class: name }, words);
+  text(x, y, words, anchor = "start") {
+    return this.add("text", { x, y, "text-anchor": anchor }, words);
   }
 
   // Points in the axes' units; a series (1 to 6) has its color and its dashes.
@@ -114,9 +114,9 @@ class Chart {
     return this.add("circle", { class: `dot s${series}`, cx: this.x(x), cy: this.y(y), r: radius });
   }
 
-  // A bar from zero (or `from`) up to y, of a width in the units of the axis.
-  bar(x, y, series = 1, { width = 0.7, from = 0 } = {}) {
-    const [left, right] = [this.x(x - width / 2), this.x(x + width / 2)];
+  // A bar from zero (or `from`) up to y, around x.
+  bar(x, y, series = 1, from = 0) {
+    const [left, right] = [this.x(x - 0.35), this.x(x + 0.35)];
     const [top, bottom] = [this.y(y), this.y(from)].sort((a, b) => a - b);
     return this.add("rect", { class: `bar s${series}`, x: left, y: top, width: right - left, height: bottom - top });
   }
@@ -136,11 +136,13 @@ class Chart {
     }
   }
 
-  // Names of the series in a row, each behind a piece of its line; place is in pixels.
+  // Names of the series 1, 2, …, or [name, series], each behind a piece of its line; place is in
+  // pixels.
   legend(names, x = this.frame.left + 10, y = this.frame.top + 12) {
-    names.forEach((name, index) => {
+    names.forEach((entry, index) => {
+      const [name, series = index + 1] = [entry].flat();
       const at = y + index * 18;
-      this.add("line", { class: `line s${index + 1}`, x1: x, x2: x + 24, y1: at - 4, y2: at - 4 });
+      this.add("line", { class: `line s${series}`, x1: x, x2: x + 24, y1: at - 4, y2: at - 4 });
       this.text(x + 30, at, name);
     });
   }
