@@ -65,7 +65,7 @@ from primer_ref.gibbs import (
 from primer_ref.information import kl_divergence
 from primer_ref.intervals import mean_interval
 from primer_ref.kl_estimators import kl_k1
-from primer_ref.optim import adam, first_moments
+from primer_ref.optim import adam, initial_moments
 from primer_ref.policy_gradient import policy_gradient
 from primer_ref.ppo import ppo_is_clipped, ppo_surrogate
 from primer_ref.preferences import bradley_terry, fit_bradley_terry
@@ -106,7 +106,7 @@ def shown(reference: Floats) -> Floats:
 
 
 def expected_wins(reference: Floats, rewards: Floats) -> Floats:
-    """Share of comparisons in which the first answer is shown first or second, and wins."""
+    """Share of comparisons that the first answer takes part in, on either side, and wins."""
     return 2 * shown(reference) * bradley_terry(rewards[:, :, None], rewards[:, None, :])
 
 
@@ -185,7 +185,7 @@ def falling(number: int, steps: int) -> float:
 
 def descend(gradient: Step, logits: Floats, steps: int) -> Floats:
     """Take steps of Adam."""
-    state = first_moments(logits)
+    state = initial_moments(logits)
     for number in range(steps):
         logits, state = adam(logits, gradient(logits), state, rate=falling(number, steps))
     return logits
@@ -194,7 +194,7 @@ def descend(gradient: Step, logits: Floats, steps: int) -> Floats:
 def ppo(reference: Floats, rewards: Floats, beta: float, rounds: int) -> tuple[Floats, list[float]]:
     """Go up the clipped surrogate, with the price of divergence in the reward; shares silenced."""
     log_reference = np.log(reference)
-    logits, state, silenced = log_reference, first_moments(log_reference), []
+    logits, state, silenced = log_reference, initial_moments(log_reference), []
     for number in range(rounds):
         log_old = log_softmax(logits)
         old = np.exp(log_old)
@@ -422,19 +422,18 @@ def measure() -> dict[str, Any]:
         "start": place(reference, reference, rewards)["reward"],
         "frontier": measure_frontier(),
         "best_of_n": measure_best_of_n(),
-        "roads": record.parts(f"{NAME}.roads", BETAS, measure_roads),
+        "roads": record.parts(f"{NAME}-roads", BETAS, measure_roads),
         "reward_error": reward_error(),
-        "finite": record.parts(f"{NAME}.finite", ["all"], lambda _: measure_finite())[0],
-        "trained": record.parts(f"{NAME}.trained", PAIRS, measure_trained),
-        "overoptimized": record.parts(f"{NAME}.over", OVERPAIRS, measure_overoptimized),
+        "finite": record.parts(f"{NAME}-finite", ["all"], lambda _: measure_finite())[0],
+        "trained": record.parts(f"{NAME}-trained", PAIRS, measure_trained),
+        "overoptimized": record.parts(f"{NAME}-over", OVERPAIRS, measure_overoptimized),
     }
 
 
 def main() -> None:
     """Measure and store."""
     record.save(NAME, measure(), command="python -m experiments.alignment_plane", seed=SEED)
-    for part in ("roads", "finite", "trained", "over"):
-        record.forget(f"{NAME}.{part}")
+    record.forget(NAME)
 
 
 if __name__ == "__main__":

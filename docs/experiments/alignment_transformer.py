@@ -51,13 +51,12 @@ from numpy.typing import NDArray
 
 from experiments import record
 from experiments.alignment_plane import interval
-from experiments.texts import NOVELS, austen
-from experiments.train_austen import alphabet, encode
-from primer_ref.alignment import dpo_loss, implicit_reward
+from experiments.train_austen import alphabet, encode, load_or, read_novels
+from primer_ref.alignment import dpo_loss
 from primer_ref.attention import causal_mask
 from primer_ref.autodiff import grad
 from primer_ref.blocks import gated_width
-from primer_ref.checkpoints import load_checkpoint, save_checkpoint
+from primer_ref.checkpoints import save_checkpoint
 from primer_ref.config import Config
 from primer_ref.decoding import sample
 from primer_ref.functional import log_softmax
@@ -71,7 +70,7 @@ from primer_ref.information import kl_divergence
 from primer_ref.intervals import bootstrap_interval
 from primer_ref.kl_estimators import kl_k1, kl_k3
 from primer_ref.losses import token_losses
-from primer_ref.optim import adam, clip_by_global_norm, first_moments
+from primer_ref.optim import adam, clip_by_global_norm, initial_moments
 from primer_ref.policy_gradient import advantages
 from primer_ref.positions import rotations
 from primer_ref.ppo import ppo_loss, rloo_advantages
@@ -160,17 +159,12 @@ def reference(plan: Plan, folder: Path) -> Run:
         n_tokens=len(numbers()),
         context=plan.recipe.length,
     )
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"reference-{plan.width}.npz"
-    if path.exists():
-        run = load_checkpoint(path)
-        if (run.config, run.recipe) != (config, plan.recipe):
-            raise ValueError(f"another run is stored there; move {path} away")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        run = start(config, plan.recipe, rng=np.random.default_rng(SEED))
-        weights = tree_map(lambda w: w.astype(np.float64), run.weights)
-        run = replace(run, weights=weights, moments=first_moments(weights))
-    text = encode("\n\n".join(map(austen, NOVELS[:-1])), numbers())
+    run = start(config, plan.recipe, rng=np.random.default_rng(SEED))
+    weights = tree_map(lambda w: w.astype(np.float64), run.weights)
+    run = load_or(path, replace(run, weights=weights, moments=initial_moments(weights)))
+    text, _ = read_novels(numbers())
     for after, done in train(run, text):
         run = after
         if done.step % 100 == 0 or done.step == plan.recipe.n_steps:
@@ -347,7 +341,7 @@ def reward_at(divergence: float, p: Floats, least: float) -> float | None:
 def ppo(run: Run, plan: Plan, beta: float) -> tuple[Weights, dict[str, list[float]]]:
     """Train on letters less the price of divergence; the policy, and how it went."""
     config, rng = run.config, np.random.default_rng([SEED, 1])
-    weights, state = run.weights, first_moments(run.weights)
+    weights, state = run.weights, initial_moments(run.weights)
     path: dict[str, list[float]] = {"reward": [], "divergence": []}
     for number in range(plan.rounds):
         rate = plan.rate * (1 - number / plan.rounds)
@@ -390,7 +384,7 @@ def preferred(
 def dpo(run: Run, plan: Plan, beta: float) -> Weights:
     """Train on preferences; every step has new pairs."""
     config, rng = run.config, np.random.default_rng([SEED, 2])
-    weights, state = run.weights, first_moments(run.weights)
+    weights, state = run.weights, initial_moments(run.weights)
     for number in range(plan.dpo_steps):
         rate = plan.rate * (1 - number / plan.dpo_steps)
         chosen, rejected, *_ = preferred(run, plan, plan.pairs, rng)
@@ -426,17 +420,17 @@ def judge(run: Run, weights: Weights, beta: float, plan: Plan, p: Floats) -> dic
     }
 
 
-def judge_pairs(run: Run, weights: Weights, beta: float, plan: Plan) -> dict[str, Any]:
+def judge_pairs(run: Run, weights: Weights, plan: Plan) -> dict[str, Any]:
     """See what became of the two answers of fresh pairs."""
     rng = np.random.default_rng([SEED, 4])
     chosen, rejected, up, down = preferred(run, plan, plan.judged, rng)
     changes = []
     for rows in (chosen, rejected):
         log_p, fixed = (score_many(run.config, w, rows).sum(axis=1) for w in (weights, run.weights))
-        changes.append(implicit_reward(log_p, fixed, beta=beta) / beta)
+        changes.append(log_p - fixed)
     return {
-        "chosen": interval(np.asarray(changes[0])),
-        "rejected": interval(np.asarray(changes[1])),
+        "chosen": interval(changes[0]),
+        "rejected": interval(changes[1]),
         "accuracy": float(np.mean(0.5 + np.sign(changes[0] - changes[1]) / 2)),
         "ceiling": float(np.mean(0.5 + np.sign(up - down) / 2)),
     }
@@ -452,7 +446,7 @@ def measure_reference(plan: Plan, folder: Path) -> dict[str, Any]:
         run.config, run.weights, plan.samples, plan.answer, np.random.default_rng([SEED, 0])
     )
     rewards = letters(rows).sum(axis=1)
-    test = encode(austen(NOVELS[-1]), numbers())[: plan.held_out]
+    test = read_novels(numbers())[1][: plan.held_out]
     loss = evaluate(run.config, run.weights, test, length=plan.recipe.length, batch=64)
     return {
         "reference": {
@@ -479,19 +473,19 @@ def measure_road(item: tuple[str, float], plan: Plan, folder: Path, p: Floats) -
         weights, path = ppo(run, plan, beta)
         return judge(run, weights, beta, plan, p) | {"path": path}
     weights = dpo(run, plan, beta)
-    return judge(run, weights, beta, plan, p) | judge_pairs(run, weights, beta, plan)
+    return judge(run, weights, beta, plan, p) | judge_pairs(run, weights, plan)
 
 
 def measure_plan(name: str, plan: Plan, folder: Path, kept: Path) -> dict[str, Any]:
     """Measure a plan, part by part."""
     [first] = record.parts(
-        f"{NAME}.{name}", ["reference"], lambda _: measure_reference(plan, folder), folder=kept
+        f"{NAME}-{name}", ["reference"], lambda _: measure_reference(plan, folder), folder=kept
     )
     counts = np.array(first["reference"]["counts"])
     betas = {"": plan.betas, "_slow": plan.slow_betas}
     found = {
         road + speed: record.parts(
-            f"{NAME}.{name}.{road}{speed}",
+            f"{NAME}-{name}-{road}{speed}",
             [(road + speed, beta) for beta in betas[speed]],
             lambda item: measure_road(item, plan, folder, counts / counts.sum()),
             folder=kept,
@@ -531,9 +525,7 @@ def measure(
 def main() -> None:
     """Measure and store."""
     record.save(NAME, measure(), command="python -m experiments.alignment_transformer", seed=SEED)
-    for plan in ("check", "full"):
-        for part in ("", ".ppo", ".dpo", ".ppo_slow", ".dpo_slow"):
-            record.forget(f"{NAME}.{plan}{part}")
+    record.forget(NAME)
 
 
 if __name__ == "__main__":

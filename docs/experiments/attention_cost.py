@@ -35,7 +35,6 @@ Result, one number a size in all lists::
 
 from __future__ import annotations
 
-import os
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -233,7 +232,7 @@ def measure(
         "bytes": {kind: [counted_bytes(kind, n) for n in sizes] for kind in unmasked},
         "errors": {kind: [error[kind] for error in found_errors] for kind in KINDS},
         "machine": {
-            "cores": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
+            "cores": record.cores(),
             "seconds": {
                 kind: {"median": medians[kind], "least": times[kind].min(0)} for kind in KINDS
             },

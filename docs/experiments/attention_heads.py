@@ -56,15 +56,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.texts import NOVELS, austen
+from experiments.texts import START, passages
 from primer_ref import llama
 from primer_ref.config import Config
-from primer_ref.functional import log_softmax
 from primer_ref.heads import qk_circuit, split_heads
+from primer_ref.losses import token_losses
 from primer_ref.transformer import Layer
 
 NAME = "attention_heads"
-START = "<|endoftext|>"
 SEED = 4
 FIRST_QUERY = 16
 CONTEXTS = (32, 64, 128, 256, 512, 1024)
@@ -83,19 +82,6 @@ class Inputs:
     repeats: list[Ints]
     controls: list[Ints]
     long_texts: list[Ints]
-
-
-def passages(model: llama.Model, rng: np.random.Generator, count: int, length: int) -> list[Ints]:
-    """Draw passages of some length, each from a random place in a random novel."""
-    drawn = []
-    for _ in range(count):
-        novel = austen(str(rng.choice(NOVELS)))
-        somewhere = int(rng.integers(len(novel) // 4, len(novel) // 2))
-        at = novel.index("\n\n", somewhere)  # start with a paragraph
-        text = " ".join(novel[at : at + 8 * length].split())
-        tokens = model.tokenizer.encode(text)[:length]
-        drawn.append(np.array([model.tokenizer.specials[START], *tokens]))
-    return drawn
 
 
 def random_tokens(model: llama.Model, rng: np.random.Generator, count: int) -> Ints:
@@ -224,9 +210,8 @@ def form_statistics(config: Config, layer: Layer) -> dict[str, Floats]:
 
 def surprisals(model: llama.Model, block: llama.Block, tokens: Ints) -> Floats:
     """Surprisal of each token after the first, in nats, from the output of the last layer."""
-    log_p = log_softmax(llama.unembed(model, block.hidden[:-1]).astype(np.float64))
-    own: Floats = -np.take_along_axis(log_p, tokens[1:, None], axis=-1)[:, 0]
-    return own
+    logits = llama.unembed(model, block.hidden[:-1]).astype(np.float64)
+    return token_losses(logits, tokens[1:])
 
 
 def first_guesses(model: llama.Model, block: llama.Block, tokens: Ints) -> NDArray[np.bool_]:

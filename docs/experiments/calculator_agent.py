@@ -42,7 +42,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from experiments import record
 from primer_ref import llama
@@ -187,11 +186,6 @@ def summarize(tasks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def greedy(logits: NDArray[np.floating[Any]]) -> int:
-    """Take the most probable token."""
-    return int(logits.argmax())
-
-
 def way_tools(way: str) -> list[Tool]:
     """Tools of one way to work."""
     return [] if way == "alone" else [as_tool(calculate)]
@@ -204,7 +198,7 @@ def make_policy(model: llama.Model, way: str) -> Policy:
     if way == "alone":
         shown = tuple(Transcript(one.task, (), one.answer) for one in shown)
     return constrained_policy(
-        model, way_tools(way), greedy, system=system, budget=TURN_BUDGET, examples=shown
+        model, way_tools(way), np.argmax, system=system, budget=TURN_BUDGET, examples=shown
     )
 
 
@@ -252,7 +246,7 @@ def measure(*, n_tasks: int = len(TASKS)) -> dict[str, Any]:
             ]
             for way in ("instructed", "bare")
         },
-        "machine": {"cores": 1, "seconds": time.perf_counter() - begin},
+        "machine": {"cores": record.cores(), "seconds": time.perf_counter() - begin},
     }
 
 

@@ -43,13 +43,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
+from experiments.sampler_entropy import over
 from primer_ref.checkpoint_interval import checkpointed_goodput, daly_interval, young_interval
 from primer_ref.cluster import (
     Cluster,
@@ -60,7 +61,7 @@ from primer_ref.cluster import (
     mean_time_between_failures,
     simulate_run,
 )
-from primer_ref.intervals import bootstrap_interval, mean_interval, normal_quantile
+from primer_ref.intervals import bootstrap_interval, normal_quantile
 
 NAME = "cluster_failures"
 SEED = 9
@@ -86,11 +87,6 @@ N_SEEDS = 24
 DRAWS = 400
 
 Floats = NDArray[np.floating[Any]]
-
-
-def over_seeds(values: Sequence[float]) -> dict[str, float]:
-    """Mean and interval."""
-    return asdict(mean_interval(values))
 
 
 # --- One clock for all devices ---------------------------------------------------------------
@@ -126,7 +122,7 @@ def clocks(sizes: Sequence[int], n_seeds: int) -> dict[str, Any]:
             distance = distance_from_exponential(np.diff(times, prepend=0.0), cluster.mtbf)
             far.append(distance > 1.358 / math.sqrt(len(times)))
         table["devices"].append(n)
-        table["failures"].append(over_seeds(counts))
+        table["failures"].append(over(counts))
         table["expected"].append(DAYS * DAY / cluster.mtbf)
         table["rejected"].append(np.mean(far))
     return table
@@ -203,7 +199,7 @@ def measure_intervals(
         "mtbf": cluster.mtbf,
         "n_steps": n_steps,
         "interval": intervals,
-        "goodput": [over_seeds(same) for same in goodputs],
+        "goodput": [over(same) for same in goodputs],
         "expected": expected,
         "failures": [np.mean([run.n_failures for run in same]) for same in runs],
         "best": {
@@ -230,15 +226,9 @@ def expected_best(cluster: Cluster) -> float:
 
 def shares(runs: Sequence[Run]) -> dict[str, float]:
     """Where the time of runs went."""
-    useful, straggler, checkpoint, lost, down, _ = np.sum([astuple(run) for run in runs], axis=0)
-    parts = {
-        "useful": useful,
-        "straggler": straggler,
-        "checkpoint": checkpoint,
-        "lost": lost,
-        "down": down,
-    }
-    return {name: time / sum(parts.values()) for name, time in parts.items()}
+    total = sum(run.wall_time for run in runs)
+    names = ("useful", "straggler", "checkpoint", "lost", "down")
+    return {name: sum(getattr(run, f"{name}_time") for run in runs) / total for name in names}
 
 
 def measure_size(n: int, n_steps: int = N_STEPS, n_seeds: int = N_SEEDS) -> dict[str, Any]:
@@ -255,13 +245,13 @@ def measure_size(n: int, n_steps: int = N_STEPS, n_seeds: int = N_SEEDS) -> dict
     return {
         "devices": n,
         "interval": steps * cluster.mean_step_time,
-        "goodput": over_seeds([run.goodput for run in runs]),
+        "goodput": over([run.goodput for run in runs]),
         "expected": expected_best(cluster),
         "expected_low": low,
         "expected_high": high,
         "failures": sum(run.n_failures for run in runs) / days,
         "shares": shares(runs),
-        "kept": over_seeds([run.goodput for run in others]),
+        "kept": over([run.goodput for run in others]),
         "kept_expected": expected_goodput(cluster, steps_per_checkpoint=kept),
         "waited": waited / cluster.jitter,
     }
@@ -269,7 +259,7 @@ def measure_size(n: int, n_steps: int = N_STEPS, n_seeds: int = N_SEEDS) -> dict
 
 def mean_largest(draw: Callable[..., Floats], n: int, draws: int) -> dict[str, float]:
     """Mean of the largest of n times, by drawing them all."""
-    return over_seeds([float(np.max(draw(size=n))) for _ in range(draws)])
+    return over([float(np.max(draw(size=n))) for _ in range(draws)])
 
 
 def stragglers(sizes: Sequence[int], draws: int = DRAWS) -> dict[str, Any]:

@@ -75,7 +75,7 @@ from primer_ref.config import Config
 from primer_ref.experts import dispatch, expert_capacity, expert_parallel
 from primer_ref.heads import multi_head_attention
 from primer_ref.numerics import FP32
-from primer_ref.optim import Moments, adam, first_moments
+from primer_ref.optim import Moments, adam, initial_moments
 from primer_ref.parallel import (
     data_parallel_gradient,
     ring_attention,
@@ -261,9 +261,9 @@ def zero_step(p: int, numbers: str, *, stage: int) -> Step:
     draw = drawer(numbers)
     weights = draw(48, 20)
     shares = [[draw(48, 20) for _ in range(p)] for _ in range(3)]
-    states = [first_moments(part) for part in split(weights, p)]
+    states = [initial_moments(part) for part in split(weights, p)]
     parts, costs = split(weights, p), []
-    plain, in_ring = (weights, first_moments(weights)), (weights, first_moments(weights))
+    plain, in_ring = (weights, initial_moments(weights)), (weights, initial_moments(weights))
     for step in shares:
         if stage == 3:
             done, states = fully_sharded_adam(parts, share_of(step), states, rate=0.01)
@@ -272,10 +272,7 @@ def zero_step(p: int, numbers: str, *, stage: int) -> Step:
             done, states = sharded_adam(np.concatenate(parts), step, states, rate=0.01)
             parts = split(done.values[0], p)
         costs.append(done)
-        total = step[0]
-        for share in step[1:]:
-            total = total + share
-        plain = adam(plain[0], total, plain[1], rate=0.01)
+        plain = adam(plain[0], sum(step), plain[1], rate=0.01)
         ring_total = np.concatenate(reduce_scatter(step).values)
         in_ring = adam(in_ring[0], ring_total, in_ring[1], rate=0.01)
     sent, rounds = add_costs(costs)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.texts import NOVELS, austen, austen_chapter
+from experiments.texts import NOVELS, START, austen, austen_chapter
 from primer_ref import llama
 from primer_ref.coding import decode, encode, quantize
 from primer_ref.functional import softmax
@@ -118,7 +118,7 @@ def measure(model: llama.Model | None, *, n_bytes: int | None = None) -> dict[st
     result: dict[str, Any] = {"bytes": len(text)}
     if model is not None:
         tokens = model.tokenizer.encode(text.decode())
-        end = model.tokenizer.specials["<|endoftext|>"]
+        end = model.tokenizer.specials[START]
         compressors["model"] = code([*tokens, end], lambda: real_model(model, end, len(tokens) + 1))
         result["tokens"] = len(tokens)
     for row in compressors.values():

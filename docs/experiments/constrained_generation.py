@@ -234,7 +234,7 @@ def measure_times(model: llama.Model) -> dict[str, Any]:
         llama.forward(model, [1], cache, last=True)
         steps.append(1e3 * (time.perf_counter() - begin))
     return {
-        "cores": 1,
+        "cores": record.cores(),
         "build_seconds": built,
         "new_state": np.median(new),
         "known_state": np.median(known),

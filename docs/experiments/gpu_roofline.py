@@ -13,10 +13,10 @@ by `primer_ref`. Needs an NVIDIA GPU: ``nox -s gpu``. Result:
 - ``decode``: for every model and past, the numbers of ``batches``, and in the same order the
   ``flops`` of a step and its ``intensity``.
 - ``machine``: ``products``: ``seconds`` and ``flops_per_second`` in the same order; ``copy``: bytes
-  a second, read and written, of a copy; ``bandwidth``, the fastest of that and of all products in
-  bfloat16 that have one row; ``peak``, the fastest product for each kind; ``ridge`` in FLOP a byte,
-  for bfloat16; ``decode``: for every model and past ``called`` and ``replayed``, seconds of a
-  step; ``products`` and ``attention``, seconds of its matrix products and of its attention alone,
+  a second, read and written, of a copy; ``bandwidth``, the faster of that and of the product in
+  bfloat16 with one row; ``peak``, the fastest product for each kind; ``ridge`` in FLOP a byte, for
+  bfloat16; ``decode``: for every model and past ``called`` and ``replayed``, seconds of a step;
+  ``products`` and ``attention``, seconds of its matrix products and of its attention alone,
   replayed; ``allowed``, the tokens a second that the measured roof allows; and of a replayed step
   ``tokens_per_second``, the ``share`` of what is allowed and ``of_peak``, operations over the peak.
 """

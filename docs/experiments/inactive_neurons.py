@@ -53,7 +53,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from experiments import record
-from experiments.attention_heads import START, passages
+from experiments.texts import START, passages
 from primer_ref import llama
 from primer_ref.activations import silu
 from primer_ref.attention import causal_mask

@@ -96,7 +96,7 @@ from primer_ref.corpus import (
     words,
 )
 from primer_ref.information import kl_divergence, mutual_information
-from primer_ref.intervals import mean_interval, normal_quantile, standard_error
+from primer_ref.intervals import mean_interval, normal_interval, standard_error
 from primer_ref.ngram import letters27
 from primer_ref.zipf import zipf_exponent, zipf_least_squares, zipf_mandelbrot
 
@@ -140,7 +140,7 @@ def text_statistics(name: str, text: Sequence[str]) -> dict[str, Any]:
     counts, growth = counts_by_rank(text), vocabulary_growth(text)
     n, n_types = len(text), len(counts)
     fit, shifted = zipf_exponent(counts), zipf_mandelbrot(counts)
-    half = normal_quantile(0.95) * fit.standard_error
+    around = normal_interval(fit.exponent, fit.standard_error)
     p = counts / n
     ranks = log_spaced(n_types, 40)
     tops = [most for most in FIRST_RANKS if most < n_types]
@@ -149,7 +149,7 @@ def text_statistics(name: str, text: Sequence[str]) -> dict[str, Any]:
         "words": n,
         "types": n_types,
         "once": np.sum(counts == 1),
-        "zipf": asdict(fit) | {"low": fit.exponent - half, "high": fit.exponent + half},
+        "zipf": asdict(fit) | {"low": around.low, "high": around.high},
         "least_squares": zipf_least_squares(counts),
         "mandelbrot": asdict(shifted),
         "excess": {
@@ -202,7 +202,7 @@ def piece_statistics(
         "count": len(counts),
         "mean": np.mean([fit.exponent for fit in fits]),
         "least_squares": np.mean([zipf_least_squares(row) for row in counts]),
-        "deviation": exponent_deviation(novels, size),
+        "deviation": np.std([fit.exponent for fit in fits], ddof=1),
         "standard_error": np.mean([fit.standard_error for fit in fits]),
         "shuffled_within": np.mean(within),
         "shuffled": np.mean(across),
@@ -378,9 +378,9 @@ def burst_statistics(
     """Say which words of a novel come in bursts."""
     novel = austen(name)
     text = words(novel)
-    chosen = [word for word, count in Counter(text).most_common() if count >= least]
-    found = np.array(bursts_of(text, chosen))
     total = Counter(text)
+    chosen = [word for word, count in total.most_common() if count >= least]
+    found = np.array(bursts_of(text, chosen))
     capitals = Counter(word.lower() for word in re.findall(r"[A-Z][^\W\d_]*", novel))
     shares = [capitals[word] / total[word] for word in chosen]
     order = np.argsort(-found, kind="stable")

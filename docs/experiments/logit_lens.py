@@ -41,6 +41,7 @@ of short prompts. Result::
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -48,11 +49,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from experiments import record
-from experiments.attention_heads import START, passages
+from experiments.texts import START, passages
 from primer_ref import llama
 from primer_ref.functional import softmax
 from primer_ref.information import kl_divergence
-from primer_ref.intervals import clustered_standard_error, mean_interval, normal_quantile
+from primer_ref.intervals import clustered_standard_error, mean_interval, normal_interval
 from primer_ref.losses import token_losses
 
 NAME = "logit_lens"
@@ -162,9 +163,8 @@ def group_mean(values: Floats, groups: Ints) -> dict[str, float] | None:
     """Mean of values that come in groups of unequal size, with its interval."""
     if len(np.unique(groups)) < 2:
         return None
-    half = normal_quantile(LEVEL) * clustered_standard_error(values, groups)
-    mean = float(values.mean())
-    return {"value": mean, "low": mean - half, "high": mean + half}
+    error = clustered_standard_error(values, groups)
+    return asdict(normal_interval(float(values.mean()), error, level=LEVEL))
 
 
 def measure(*, n: int = 24, length: int = 96, first: int = 64) -> dict[str, Any]:

@@ -54,7 +54,7 @@ a passage, not within, and say nothing about other passages. Result::
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -62,11 +62,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.attention_heads import START, passages
+from experiments.texts import START, passages
 from primer_ref import llama
 from primer_ref.flash_attention import causal, flash_attention
-from primer_ref.functional import log_softmax
-from primer_ref.intervals import clustered_standard_error, normal_quantile
+from primer_ref.intervals import clustered_standard_error, normal_interval
+from primer_ref.losses import token_losses
 from primer_ref.positions import rotary_frequencies, turns_at
 from primer_ref.rope_scaling import (
     by_parts,
@@ -139,8 +139,7 @@ def losses(model: llama.Model, hidden: Floats, targets: Ints) -> Floats:
     cuts = list(range(ROWS, len(targets), ROWS))
     found = []
     for rows, own in zip(np.split(hidden, cuts), np.split(targets, cuts), strict=True):
-        log_p = log_softmax(llama.unembed(model, rows).astype(np.float64))
-        found.append(-np.take_along_axis(log_p, own[:, None], axis=-1)[:, 0])
+        found.append(token_losses(llama.unembed(model, rows).astype(np.float64), own))
     return np.concatenate(found)
 
 
@@ -153,8 +152,7 @@ def sampled(first: int, end: int) -> Ints:
 
 def estimate(x: Floats, runs: Ints) -> dict[str, float]:
     """Mean and interval of losses that stand in runs of positions."""
-    half = normal_quantile(0.95) * clustered_standard_error(x, runs)
-    return {"value": float(x.mean()), "low": x.mean() - half, "high": x.mean() + half}
+    return asdict(normal_interval(float(x.mean()), clustered_standard_error(x, runs)))
 
 
 def by_bins(loss: Floats, at: Ints, edges: Sequence[int], run: int = RUN) -> dict[str, list[float]]:

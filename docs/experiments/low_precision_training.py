@@ -64,8 +64,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.texts import NOVELS, austen
-from experiments.train_austen import alphabet, encode
+from experiments.train_austen import alphabet, read_novels
 from primer_ref.attention import causal_mask
 from primer_ref.autodiff import value_and_grad
 from primer_ref.autodiff_rules import differentiable
@@ -161,7 +160,8 @@ def logits_in(format: FloatFormat, config: Config, weights: Weights, tokens: Int
     weights = tree_map(lambda w: stored(w, format), weights)
     x = stored(embed(config, weights, tokens), format)
     n = tokens.shape[-1]
-    turns, mask = rotations(np.arange(n), config.head_size), causal_mask(n)
+    turns = rotations(np.arange(n), config.head_size, base=config.rope_base)
+    mask = causal_mask(n)
     for layer in weights.layers:
         q, k, v = (stored(part, format) for part in project(config, layer, x, turns))
         x = stored(attend(layer, x, q, k, v, mask=mask)[0], format)
@@ -321,9 +321,8 @@ def train_with(scheme: Scheme, run: Run, text: Ints) -> tuple[Run, dict[str, Any
 
 def read_texts() -> tuple[Ints, Ints]:
     """Five novels, and the beginning of the sixth, as numbers of bytes."""
-    numbers = alphabet()
-    *novels, sixth = map(austen, NOVELS)
-    return encode("\n\n".join(novels), numbers), encode(sixth, numbers)[:HELD_OUT]
+    text, sixth = read_novels(alphabet())
+    return text, sixth[:HELD_OUT]
 
 
 def measure_seed(

@@ -21,7 +21,6 @@ those of a reading are counted pass by pass. Result:
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -151,7 +150,7 @@ def measure(
         "decode": decode,
         "prefill": prefill,
         "machine": {
-            "cores": os.cpu_count(),
+            "cores": record.cores(),
             "bandwidth": device.bandwidth,
             "peak": device.flops,
             "ridge": ridge_point(device),

@@ -16,6 +16,8 @@ import numpy as np
 from experiments import record
 
 NAME = "makemore_bigrams"
+SOURCE = "https://github.com/karpathy/makemore/blob/master/names.txt"
+COMMAND = "python -m experiments.makemore_bigrams names.txt"
 SYMBOLS = ".abcdefghijklmnopqrstuvwxyz"
 
 
@@ -39,7 +41,7 @@ def measure(text: str) -> dict[str, Any]:
     np.add.at(counts, (codes[:-1], codes[1:]), 1)
     counts[0, 0] -= len(names) - 1  # from the end of a name to the start of the next
     return {
-        "source": "https://github.com/karpathy/makemore/blob/master/names.txt",
+        "source": SOURCE,
         "source_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "names": len(names),
         "symbols": SYMBOLS,
@@ -49,9 +51,10 @@ def measure(text: str) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and store."""
+    if len(sys.argv) != 2:
+        sys.exit(f"Nothing was measured. Get the names from\n{SOURCE}\nand run: {COMMAND}")
     text = Path(sys.argv[1]).read_text(encoding="utf-8")
-    command = "python -m experiments.makemore_bigrams names.txt"
-    record.save(NAME, measure(text), command=command, seed=None)
+    record.save(NAME, measure(text), command=COMMAND, seed=None)
 
 
 if __name__ == "__main__":

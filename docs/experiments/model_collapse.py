@@ -46,7 +46,6 @@ the central limit theorem. Result::
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -57,6 +56,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
+from experiments.ngram_order import loss
 from experiments.sampler_entropy import over
 from experiments.texts import NOVELS, austen
 from primer_ref.collapse import (
@@ -175,22 +175,16 @@ def own_text(model: NgramModel, size: int, rng: np.random.Generator) -> list[Let
     return drawn
 
 
-def bits(model: NgramModel, strings: Sequence[Letters]) -> float:
-    """Mean surprisal, bits a symbol."""
-    scores = np.concatenate([model.log_probs(one) for one in strings])
-    return -float(scores.mean()) / math.log(2)
-
-
 def text_statistics(text: Sequence[Letters], held_out: Letters) -> dict[str, float]:
     """Measure the models fitted to one text."""
     counted = fit_ngrams(text, n_symbols=V, order=ORDER, strength=STRENGTH)
     written = spell(text)
     return {
-        "entropy": bits(replace(counted, lowest=ORDER, strength=0), text),
+        "entropy": loss(replace(counted, lowest=ORDER, strength=0), *text),
         "grams": len(counted.codes[ORDER]),
         "words": len(set(written)),
         "new_words": float(np.mean([word not in known_words() for word in written])),
-        "cross_entropy": bits(counted, [held_out]),
+        "cross_entropy": loss(counted, held_out),
     }
 
 

@@ -53,10 +53,10 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from experiments import record
-from experiments.attention_heads import START
+from experiments.texts import START
 from primer_ref import llama
 from primer_ref.evaluation import holm, paired_difference, questions_needed, sign_test
 from primer_ref.functional import log_softmax
@@ -67,7 +67,7 @@ from primer_ref.intervals import (
     coverage,
     exact_interval,
     mean_interval,
-    normal_quantile,
+    normal_interval,
     standard_error,
     wilson_interval,
 )
@@ -135,15 +135,9 @@ def score_question(model: llama.Model, question: dict[str, Any]) -> dict[str, li
     }
 
 
-def around(value: float, error: float) -> Estimate:
-    """Put a normal interval of 95 % around a value with a standard error."""
-    half = normal_quantile(0.95) * error
-    return Estimate(value, value - half, value + half)
-
-
-def design_effect(rights: Floats, topics: Sequence[str]) -> float:
-    """Squared ratio of the clustered standard error to that of independent questions."""
-    return (clustered_standard_error(rights, topics) / standard_error(rights)) ** 2
+def design_effect(scores: Floats, groups: ArrayLike) -> float:
+    """Squared ratio of the clustered standard error to that of independent scores."""
+    return (clustered_standard_error(scores, groups) / standard_error(scores)) ** 2
 
 
 def totals(rights: Floats, topics: Sequence[str]) -> Floats:
@@ -173,7 +167,7 @@ def bars(rights: Floats, topics: Sequence[str]) -> dict[str, Any]:
         "wilson": asdict(wilson_interval(count, n)),
         "exact": asdict(exact_interval(count, n)),
         "bootstrap": asdict(bootstrap_interval(rights, share, rng=rng, n_resamples=N_RESAMPLES)),
-        "clustered": asdict(around(count / n, error)),
+        "clustered": asdict(normal_interval(count / n, error)),
         "cluster_bootstrap": asdict(
             bootstrap_interval(by_topic, share_of_topics, rng=rng, n_resamples=N_RESAMPLES)
         ),
@@ -194,9 +188,9 @@ def compare(one: Floats, other: Floats, topics: Sequence[str]) -> dict[str, Any]
     return {
         "difference": asdict(paired_difference(one, other)),
         "clustered": asdict(
-            around(difference.mean(), clustered_standard_error(difference, topics))
+            normal_interval(difference.mean(), clustered_standard_error(difference, topics))
         ),
-        "unpaired": asdict(around(difference.mean(), unpaired)),
+        "unpaired": asdict(normal_interval(difference.mean(), unpaired)),
         "wins": wins,
         "losses": losses,
         "p": sign_test(wins, losses) if wins + losses else 1.0,

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.attention_heads import START
+from experiments.texts import START
 from primer_ref import llama
 from primer_ref.functional import softmax
 from primer_ref.information import entropy

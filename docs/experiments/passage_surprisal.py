@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 
 from experiments import record
-from experiments.texts import austen
+from experiments.logit_lens import ranks
+from experiments.texts import START, austen
 from primer_ref import llama
-from primer_ref.functional import log_softmax
-from primer_ref.information import bits_per_byte, perplexity
+from primer_ref.functional import softmax
+from primer_ref.information import bits_per_byte, entropy, perplexity
+from primer_ref.losses import token_losses
 
 NAME = "passage_surprisal"
-START = "<|endoftext|>"
 MODERN = (
     "The train was late again, so I opened my laptop and tried to finish the report before the "
     "meeting. Halfway through, the battery died. I closed the lid, looked out of the window and "
@@ -68,21 +69,18 @@ def measure_passage(model: llama.Model, name: str, text: str) -> dict[str, Any]:
     """
     tokens = np.array(model.tokenizer.encode(text))
     start = model.tokenizer.specials[START]
-    logits = llama.forward(model, [start, *tokens[:-1]])  # (T, V)
-    log_p = log_softmax(logits.astype(np.float64))
-    own = np.take_along_axis(log_p, tokens[:, None], axis=-1)  # (T, 1)
-    surprisal = -own[:, 0]
-    entropy = -np.sum(np.exp(log_p) * log_p, axis=-1)
+    logits = llama.forward(model, [start, *tokens[:-1]]).astype(np.float64)  # (T, V)
+    surprisal, entropies = token_losses(logits, tokens), entropy(softmax(logits))
     n_bytes = len(text.encode())
     return {
         "name": name,
         "start": START,
         "tokens": [model.tokenizer.decode([token]) for token in tokens],
         "surprisal": surprisal,
-        "entropy": entropy,
-        "rank": 1 + np.sum(log_p > own, axis=-1),
+        "entropy": entropies,
+        "rank": ranks(logits, tokens),
         "mean_surprisal": surprisal.mean(),
-        "mean_entropy": entropy.mean(),
+        "mean_entropy": entropies.mean(),
         "bytes": n_bytes,
         "bits_per_byte": bits_per_byte(-surprisal, n_bytes),
         "perplexity": perplexity(-surprisal),

@@ -39,14 +39,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from experiments import record
-from experiments.attention_heads import START, passages
+from experiments.texts import START, passages
 from primer_ref import llama
 from primer_ref.attention import causal_mask
 from primer_ref.blocks import swiglu
@@ -55,15 +55,8 @@ from primer_ref.expressivity import composite_norm, rank_one_residual
 from primer_ref.intervals import mean_interval
 from primer_ref.norms import rms_norm
 from primer_ref.positions import rotations
-from primer_ref.transformer import (
-    Layer,
-    Weights,
-    attend,
-    embed,
-    feed_forward,
-    initialize,
-    project,
-)
+from primer_ref.transformer import Weights, attend, embed, feed_forward, initialize, project
+from primer_ref.trees import tree_map
 
 NAME = "rank_residual"
 SEED = 6
@@ -99,11 +92,6 @@ VARIANTS = {
 }
 
 
-def in_float64(layer: Layer) -> Layer:
-    """Copy the weights of a layer in double precision."""
-    return Layer(*(getattr(layer, field.name).astype(np.float64) for field in fields(Layer)))
-
-
 def streams(
     config: Config, weights: Weights, tokens: ArrayLike, variant: Variant
 ) -> Iterator[Floats]:
@@ -113,7 +101,8 @@ def streams(
     turns = rotations(positions, config.head_size, base=config.rope_base)
     mask = causal_mask(len(x)) if variant.masked else None
     yield x
-    for layer in map(in_float64, weights.layers):
+    for single in weights.layers:
+        layer = tree_map(lambda w: w.astype(np.float64), single)
         if variant.attention:
             kept = x if variant.residual else np.zeros_like(x)
             x, _ = attend(layer, kept, *project(config, layer, x, turns), mask=mask)

@@ -162,6 +162,17 @@ def _alike(old: Any, new: Any) -> bool:
     return math.isclose(old, new, rel_tol=TOLERANCE, abs_tol=TOLERANCE) if numbers else old == new
 
 
+def cores() -> int:
+    """Say how many threads NumPy's products have: those it is given, or one a core.
+
+    Returns
+    -------
+    int
+        Number of threads.
+    """
+    return int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+
+
 def parts(
     name: str, items: Sequence[Item], measure: Callable[[Item], Any], *, folder: Path = PARTS
 ) -> list[Any]:
@@ -176,7 +187,7 @@ def parts(
     measure : callable
         Measures one item; the result must not depend on the others.
     folder : Path
-        Where results are kept, apart for every state of the package's code and the experiment's.
+        Where results are kept, apart for every state of the code.
 
     Returns
     -------
@@ -194,10 +205,11 @@ def parts(
 
 
 def _code(experiment: str) -> str:
-    """Digest of the package and of one experiment."""
+    """Digest of the package and of the experiments, which help one another."""
     digest = hashlib.sha256()
-    for path in (*sorted(Path(primer_ref.__file__).parent.glob("*.py")), Path(experiment)):
-        digest.update(path.read_bytes())
+    for folder in (Path(primer_ref.__file__).parent, Path(experiment).parent):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 

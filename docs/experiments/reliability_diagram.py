@@ -67,7 +67,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.attention_heads import START, passages
+from experiments.multiple_choice import design_effect
+from experiments.texts import START, passages
 from primer_ref import llama
 from primer_ref.calibration import (
     Bins,
@@ -86,8 +87,6 @@ from primer_ref.functional import log_softmax
 from primer_ref.intervals import (
     Estimate,
     bootstrap_interval,
-    clustered_standard_error,
-    standard_error,
     wilson_interval,
 )
 
@@ -137,7 +136,7 @@ Ints = NDArray[np.int64]
 Rows = Floats | Ints  # numbers of passages
 
 
-def token_losses(logits: Floats, targets: Ints, temperature: float) -> dict[str, Floats]:
+def predictions(logits: Floats, targets: Ints, temperature: float) -> dict[str, Floats]:
     """Confidence, rightness and loss of each prediction at a temperature."""
     log_p = log_softmax(logits.astype(np.float64), temperature=temperature)
     own = log_p[np.arange(len(targets)), targets]
@@ -156,9 +155,9 @@ def measure_passage(
     sets = [conformal_sets(logits, threshold) for threshold in thresholds]
     rows = np.arange(len(targets))
     return {
-        "plain": token_losses(logits, targets, 1.0),
-        "scaled": token_losses(logits, targets, temperature),
-        "curve": [token_losses(logits, targets, tau)["loss"].mean() for tau in TEMPERATURES],
+        "plain": predictions(logits, targets, 1.0),
+        "scaled": predictions(logits, targets, temperature),
+        "curve": [predictions(logits, targets, tau)["loss"].mean() for tau in TEMPERATURES],
         **{
             str(level): {"covered": inside[rows, targets], "size": inside.sum(-1)}
             for level, inside in zip(LEVELS, sets, strict=False)  # none before they are known
@@ -283,16 +282,13 @@ def judge(sample: Sample, which: str) -> dict[str, Any]:
         c, y = sample.pair(which, rows)
         return float(np.mean(c - y))
 
-    ratio = clustered_standard_error(confidence - right, clusters) / standard_error(
-        confidence - right
-    )
     return {
         "accuracy": asdict(sample.mean(which, "right")),
         "confidence": asdict(sample.mean(which, "confidence")),
         "excess": asdict(sample.interval(excess)),
         "loss": asdict(sample.mean(which, "loss")),
         "brier": asdict(sample.interval(lambda rows: answer_brier(*sample.pair(which, rows)))),
-        "design_effect": ratio**2,
+        "design_effect": design_effect(confidence - right, clusters),
         "width": diagram(sample, which, equal_width_bins),
         "mass": diagram(sample, which, equal_mass_bins),
         "square_error": calibration_error(equal_mass(sample, which), order=2) ** 2,
@@ -443,8 +439,8 @@ def measure(
     losses = np.concatenate([one["plain"]["loss"] for one in fitted])
     thresholds = tuple(conformal_threshold(losses, level=level) for level in LEVELS)
     item = f"temperature {n_austen} {n_modern} {length}"
-    halves = [texts[n] for n in first]
-    tau = float(record.parts(NAME, [item], lambda _: fit(model, halves, FIT_EVERY))[0])
+    fit_texts = [texts[n] for n in first]
+    tau = float(record.parts(NAME, [item], lambda _: fit(model, fit_texts, FIT_EVERY))[0])
     judged = record.parts(NAME, [(n, length, tau, thresholds) for n in second], passage)
 
     sample, fit_sample = Sample(judged, resamples), Sample(fitted, resamples)

@@ -58,11 +58,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.attention_heads import START, passages, scaled_scores
+from experiments.attention_heads import scaled_scores
+from experiments.texts import START, passages
 from primer_ref import llama
 from primer_ref.attention import causal_mask
-from primer_ref.functional import log_softmax
 from primer_ref.heads import split_heads
+from primer_ref.losses import token_losses
 from primer_ref.norms import rms_norm
 from primer_ref.positions import (
     interleaved_to_half,
@@ -146,8 +147,7 @@ def pairs_of(block: llama.Block, frequencies: Floats, first_query: int) -> Pairs
 
 def sizes(x: Floats) -> Floats:
     """Mean size of each pair of coordinates over tokens: (..., T, D) to (..., D / 2)."""
-    unit = np.tile([1.0, 0.0], x.shape[-1] // 2)
-    mean: Floats = rotary_spectrum(x, np.broadcast_to(unit, x.shape)).amplitudes.mean(-2)
+    mean: Floats = np.hypot(x[..., ::2], x[..., 1::2]).mean(-2)
     return mean
 
 
@@ -297,10 +297,10 @@ def pairings(model: llama.Model, tokens: Ints) -> dict[str, Any]:
         "reversed": (other, rotary),
     }
     logits = {name: logits_by(one, tokens.tolist(), turn) for name, (one, turn) in ways.items()}
-    loss = {}
-    for name, found in logits.items():
-        log_p = log_softmax(found[:-1].astype(np.float64))
-        loss[name] = -np.take_along_axis(log_p, tokens[1:, None], axis=-1).mean()
+    loss = {
+        name: token_losses(found[:-1].astype(np.float64), tokens[1:]).mean()
+        for name, found in logits.items()
+    }
     right = logits.pop("interleaved")
     return {
         "tokens": len(tokens),

@@ -52,12 +52,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.attention_heads import START, passages
+from experiments.texts import START, passages
 from primer_ref import llama
 from primer_ref.decoding import escape_length, min_p, no_repeat_ngram, sample, top_k, top_p, typical
-from primer_ref.functional import log_softmax, softmax
+from primer_ref.functional import softmax
 from primer_ref.information import entropy
 from primer_ref.intervals import mean_interval
+from primer_ref.losses import token_losses
 
 NAME = "sampler_entropy"
 SEED = 12
@@ -174,16 +175,16 @@ def measure_text(model: llama.Model, opening: str, tokens: Sequence[int]) -> dic
     """Measure one continuation."""
     prompt = [model.tokenizer.specials[START], *model.tokenizer.encode(opening)]
     logits = llama.forward(model, [*prompt, *tokens[:-1]])[len(prompt) - 1 :]
-    log_p = log_softmax(logits.astype(np.float64))[np.arange(len(tokens)), tokens]
+    losses = token_losses(logits.astype(np.float64), tokens)
     period, start = find_loop(tokens)
-    leave = -np.expm1(np.minimum(log_p, 0))
+    leave = -np.expm1(np.minimum(-losses, 0))
     n_copies = (len(tokens) - start) // period if period else 0
     copies = leave[start : start + n_copies * period].reshape(n_copies, max(period, 1))
     return {
         "tokens": list(tokens),
         "repeated": repeated(tokens),
         "distinct": len(set(tokens)) / len(tokens),
-        "surprisal": -log_p.mean(),
+        "surprisal": losses.mean(),
         "period": period,
         "loop_start": start,
         "leave": copies.mean(-1) if period else [],
@@ -193,7 +194,7 @@ def measure_text(model: llama.Model, opening: str, tokens: Sequence[int]) -> dic
 
 def over(values: Sequence[float] | Floats) -> dict[str, float]:
     """Mean of independent values with its interval."""
-    return asdict(mean_interval(np.array(values, dtype=np.float64)))
+    return asdict(mean_interval(values))
 
 
 def summarize_maps(measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -35,6 +35,8 @@ all of it is read; ``distinct`` says how much is new. Sizes are counted without 
   slope there along which a draw could leave, so that these two intervals are those of a law without
   a constant. Since then draws start above it, too, and may find one: ``forecast_again`` holds the
   wider intervals that they give, computed after the run; ``fits`` and ``allocation`` are theirs.
+  The first intervals were kept by hand from the note of that time: a run from nothing has the same
+  in both.
 - ``largest``: the run that was forecast, as those of ``runs``. ``error``: log of its loss over the
   forecast; ``inside``: whether it lies in the two intervals.
 - ``floors``: what fixing E does: for each ``floor`` (0: a law without a constant, which says that
@@ -69,12 +71,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from experiments import record
-from experiments.texts import NOVELS, austen
-from experiments.train_austen import CONFIG, alphabet, encode
+from experiments.train_austen import CONFIG, alphabet, load_or, read_novels
 from primer_ref.accounting import training_flops
 from primer_ref.allocation import compute_optimal
 from primer_ref.blocks import gated_width
-from primer_ref.checkpoints import load_checkpoint, save_checkpoint
+from primer_ref.checkpoints import save_checkpoint
 from primer_ref.config import Config
 from primer_ref.intervals import normal_quantile
 from primer_ref.parameters import llama_parameters
@@ -134,14 +135,8 @@ PLAN = Plan()
 
 def texts(test_bytes: int) -> tuple[Ints, Ints, Ints]:
     """Read the texts to train on, to choose rates on and to test on."""
-    *novels, sixth = NOVELS
-    numbers = alphabet()
-    text = encode("\n\n".join(map(austen, novels)), numbers)
-    return (
-        text[:-VALID_BYTES],
-        text[-VALID_BYTES:][:test_bytes],
-        encode(austen(sixth), numbers)[:test_bytes],
-    )
+    text, sixth = read_novels(alphabet())
+    return text[:-VALID_BYTES], text[-VALID_BYTES:][:test_bytes], sixth[:test_bytes]
 
 
 def family(width: int, length: int) -> Config:
@@ -196,9 +191,7 @@ def run_cell(
     """Train a cell, or go on training it, and test it."""
     folder.mkdir(parents=True, exist_ok=True)
     path, began = place(folder, cell), time.perf_counter()
-    run = load_checkpoint(path) if path.exists() else begin(cell)
-    if (run.config, run.recipe) != (family(cell.width, cell.length), recipe_of(cell)):
-        raise ValueError(f"another run is stored there; move {path} away")
+    run = load_or(path, begin(cell))
     for run, done in train(run, text):  # noqa: B020
         if done.step % every == 0 or done.step == cell.steps:
             save_checkpoint(path, run)
@@ -528,7 +521,7 @@ def measure(
             name: asdict(fit_scaling_law(*columns([*runs, largest], name)).law) for name in COUNTS
         },
         "machine": {
-            "cores": 1,
+            "cores": record.cores(),
             "seconds": seconds,
             "forecast_written": written,
             "largest_began": began.read_text(encoding="utf-8"),

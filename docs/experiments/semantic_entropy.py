@@ -60,7 +60,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.attention_heads import START
+from experiments.texts import START
 from primer_ref import llama
 from primer_ref.decoding import sample
 from primer_ref.functional import log_softmax

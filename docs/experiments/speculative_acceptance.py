@@ -37,7 +37,8 @@ are ``prompt`` tokens of the sixth novel, Persuasion, after ``<|endoftext|>``. R
         best_gamma, speedup     by the formulas, at that cost and alpha; null for the n-gram, whose
                                 speedup has no best length at cost 0
     exact           two tokens written again and again with one drafted token (``draws`` times), all
-                    laws cut to the ``support`` tokens most probable at the first place: observed
+                    laws cut to the ``support`` tokens most probable at the first place: tokens,
+                    their texts; acceptance, the chance that the first draft is accepted; observed
                     counts and expected ones, by first and second token; chi_squared, whose mean
                     over draws from the expected law is ``support``² - 1 (some pairs are too rare
                     for the limiting law of that many degrees of freedom); worst, the largest
@@ -60,7 +61,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import record
-from experiments.texts import NOVELS, austen
+from experiments.texts import NOVELS, START, austen
 from primer_ref import llama
 from primer_ref.decoding import restrict, sample
 from primer_ref.functional import softmax
@@ -77,7 +78,6 @@ from primer_ref.speculative import (
 
 NAME = "speculative_acceptance"
 SEED = 13
-START = "<|endoftext|>"
 ORDER = 2
 STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
 EXIT = 28
@@ -331,7 +331,7 @@ def measure_times(
     yields = [expected_tokens(alpha, gamma=GAMMA) for alpha in alphas]
     pairs = list(zip(alphas, drafts, strict=True))
     return {
-        "cores": 1,
+        "cores": record.cores(),
         "single": single,
         "check": check,
         "ngram": drafts[0],

@@ -155,9 +155,8 @@ def nearest(
 ) -> Ints:
     """List the k rows of largest cosine with each chosen one, which is left out itself."""
     found = []
-    directions = directions_of(table)
     for part in np.array_split(np.asarray(chosen), max(1, len(chosen) // 200)):
-        cosines = cosine_similarity(directions[part], directions)
+        cosines = cosine_similarity(table[part], table)
         for token, row in zip(part.tolist(), cosines, strict=True):
             row[token] = -np.inf
             if without is not None:

@@ -79,15 +79,26 @@ def encode(text: str, numbers: list[int]) -> Ints:
     return places[np.frombuffer(text.encode(), np.uint8)]
 
 
+def read_novels(numbers: list[int]) -> tuple[Ints, Ints]:
+    """Read the first five novels, joined, and the sixth, as byte numbers."""
+    *novels, sixth = map(austen, NOVELS)
+    return encode("\n\n".join(novels), numbers), encode(sixth, numbers)
+
+
+def load_or(path: Path, begun: Run) -> Run:
+    """Load the run that is stored, or take the one that was begun; refuse another."""
+    run = load_checkpoint(path) if path.exists() else begun
+    if (run.config, run.recipe) != (begun.config, begun.recipe):
+        raise ValueError(f"another run is stored there; move {path} away")
+    return run
+
+
 def resume(path: Path, config: Config, recipe: Recipe) -> Run:
     """Load the run and cut its log to the steps that were saved, or begin both."""
+    run = load_or(path, start(config, recipe, rng=np.random.default_rng(SEED)))
     log = path.with_suffix(".jsonl")
     if not path.exists():
         log.write_text("", encoding="utf-8")
-        return start(config, recipe, rng=np.random.default_rng(SEED))
-    run = load_checkpoint(path)
-    if (run.config, run.recipe) != (config, recipe):
-        raise ValueError(f"another run is stored there; move {path} away")
     # A kill leaves lines of steps that were not saved, and maybe half a line.
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
     log.write_text("".join(lines[: run.moments.n_steps]), encoding="utf-8")
@@ -175,9 +186,8 @@ def measure(
         The fields described above.
     """
     numbers = alphabet()
-    *novels, sixth = NOVELS
-    text = encode("\n\n".join(map(austen, novels)), numbers)
-    test = encode(austen(sixth), numbers)[:n_test]
+    text, sixth = read_novels(numbers)
+    test = sixth[:n_test]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{NAME}.npz"
     run = resume(path, config, recipe)

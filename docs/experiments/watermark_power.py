@@ -6,7 +6,7 @@ tokens. The first pair is made with the last token of the opening. z counts each
 once. Intervals (value, low, high) are 95 %: of means over texts by the central limit theorem, of
 shares exact ones, for which windows of one text are taken as independent. Result::
 
-    start, length, fraction (of green tokens), rate, threshold
+    start, length, fraction (of green tokens), rate, threshold, n_keys
                     ``threshold`` is the z that a normal number exceeds with probability ``rate``
     lengths         numbers of pairs at which z is computed, from the beginning of each text
     texts           list, one entry a text: bias, opening (its number), tokens; green, the mean
@@ -47,7 +47,7 @@ from numpy.typing import NDArray
 
 from experiments import record
 from experiments.sampler_entropy import OPENINGS, over
-from experiments.texts import austen
+from experiments.texts import START, austen
 from primer_ref import llama
 from primer_ref.decoding import sample
 from primer_ref.functional import softmax
@@ -65,10 +65,10 @@ from primer_ref.watermark_power import (
 
 NAME = "watermark_power"
 SEED = 15
-START = "<|endoftext|>"
 KEY = b"a secret of this book"
 FRACTION = 0.5
 RATE = 1e-3
+THRESHOLD = normal_quantile(1 - 2 * RATE)
 BIASES = (0.0, 1.0, 2.0, 4.0)
 LENGTHS = (12, 24, 48, 96)
 EDITED = (0.1, 0.25, 0.5)
@@ -138,7 +138,6 @@ def summarize_bias(
     bias: float, texts: Sequence[dict[str, Any]], lengths: Sequence[int], n_tokens: int
 ) -> dict[str, Any]:
     """Pool the texts of one bias."""
-    threshold = normal_quantile(1 - 2 * RATE)
     fields = ("green", "floor", "kl", "surprisal")
     row: dict[str, Any] = {"bias": bias} | {f: over([t[f] for t in texts]) for f in fields}
     green = row["green"]["value"]
@@ -159,16 +158,16 @@ def summarize_bias(
         columns["z_expected"].append(expected_z(round(scored), green=green, fraction=FRACTION))
         columns["scored"].append(scored)
         columns["windows"].append(len(pooled))
-        columns["power"].append(above(pooled, threshold))
+        columns["power"].append(above(pooled, THRESHOLD))
         columns["power_expected"].append(
-            detection_power(round(scored), green=green, fraction=FRACTION, threshold=threshold)
+            detection_power(round(scored), green=green, fraction=FRACTION, threshold=THRESHOLD)
         )
     whole = [windows[0] for windows in found]
     return {
         **row,
         "observed": sum(one.green for one in whole) / sum(one.scored for one in whole),
         **columns,
-        "needed": tokens_needed(green=green, fraction=FRACTION, threshold=threshold, power=0.95)
+        "needed": tokens_needed(green=green, fraction=FRACTION, threshold=THRESHOLD, power=0.95)
         if bias
         else None,
     }
@@ -180,7 +179,7 @@ def false_alarms(z: Sequence[float]) -> dict[str, Any]:
         "tests": len(z),
         "z_mean": over(z),
         "z_std": np.std(z, ddof=1),
-        "above": above(z, normal_quantile(1 - 2 * RATE)),
+        "above": above(z, THRESHOLD),
         "above_20th": above(z, normal_quantile(0.9)),
     }
 
@@ -210,7 +209,7 @@ def measure_removal(
         "edited": share,
         "z": over([one.z for one in found]),
         "z_expected": expected_z(scored, green=green, fraction=FRACTION),
-        "found": above([one.z for one in found], normal_quantile(1 - 2 * RATE)),
+        "found": above([one.z for one in found], THRESHOLD),
     }
 
 
@@ -270,7 +269,7 @@ def measure(
         "length": length,
         "fraction": FRACTION,
         "rate": RATE,
-        "threshold": normal_quantile(1 - 2 * RATE),
+        "threshold": THRESHOLD,
         "n_keys": n_keys,
         "lengths": lengths,
         "texts": texts,

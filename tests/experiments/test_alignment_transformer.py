@@ -197,7 +197,10 @@ def test_at_a_lower_rate_both_roads_end_nearer_the_optimum(stored: dict[str, Any
         for found in full[f"{road}_slow"]:
             assert found["above"][2] < fast[found["beta"]][1]
 
-    # Both answers of a pair became less likely under DPO, and the margin grew.
-    for found in full["dpo"] + full["dpo_slow"]:
+
+def test_under_dpo_both_answers_became_less_likely_and_the_margin_grew(
+    stored: dict[str, Any],
+) -> None:
+    for found in stored["full"]["dpo"] + stored["full"]["dpo_slow"]:
         assert found["rejected"][2] < found["chosen"][1]
         assert found["chosen"][2] < 0

@@ -11,6 +11,7 @@ import pytest
 from scipy import optimize, stats
 
 from experiments import cluster_failures, record
+from experiments.sampler_entropy import over
 from primer_ref.cluster import Run
 
 STORED: dict[str, Any] = record.load("cluster_failures")
@@ -75,7 +76,7 @@ def test_a_part_of_the_stored_goodputs_comes_out_again() -> None:
     place = 7
     steps = round(found["interval"][place] / cluster.step_time)
     runs = cluster_failures.runs_of(cluster, found["n_steps"], steps, STORED["seeds"], steps)
-    fresh = record.plain(cluster_failures.over_seeds([run.goodput for run in runs]))
+    fresh = record.plain(over([run.goodput for run in runs]))
     assert fresh == pytest.approx(found["goodput"][place], rel=1e-5)
 
 

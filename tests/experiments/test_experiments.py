@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,13 @@ import numpy as np
 import pytest
 from scipy import special
 
-from experiments import attention_heads, chinchilla_refit, passage_surprisal, record
+from experiments import (
+    attention_heads,
+    chinchilla_refit,
+    makemore_bigrams,
+    passage_surprisal,
+    record,
+)
 from primer_ref import llama
 from primer_ref.functional import softmax
 from primer_ref.norms import rms_norm
@@ -92,6 +99,13 @@ def test_parts_that_are_done_are_not_measured_again(tmp_path: Path) -> None:
     assert (measured, done) == ([1, 2], [{"third": 0.666667}, {"third": 0.333333}])
     record.forget("x", folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_cores_are_the_threads_that_numpy_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert record.cores() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert record.cores() == os.cpu_count()
 
 
 def test_layout_has_a_line_for_each_list_of_values() -> None:
@@ -395,3 +409,11 @@ def test_chinchilla_refit_says_where_its_runs_are(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sys.argv", ["chinchilla_refit.py"])
     with pytest.raises(SystemExit, match=r"Nothing was measured\. .*\nhttps://github\.com/epoch"):
         chinchilla_refit.main()
+
+
+def test_the_count_of_letter_pairs_says_where_its_names_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["makemore_bigrams.py"])
+    with pytest.raises(SystemExit, match=r"Nothing was measured\. .*\nhttps://github\.com/karp"):
+        makemore_bigrams.main()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import inactive_neurons, record
-from experiments.attention_heads import passages
+from experiments.texts import passages
 from primer_ref import llama
 from primer_ref.config import Config
 from primer_ref.tokenizer import BPETokenizer

@@ -12,8 +12,8 @@ import pytest
 from scipy import special, stats
 
 from experiments import long_context, record
-from experiments.attention_heads import passages
 from experiments.long_context import Rule
+from experiments.texts import passages
 from primer_ref import llama, transformer
 from primer_ref.config import Config
 from primer_ref.rope_scaling import dynamic_ntk, ntk_base

@@ -117,6 +117,6 @@ def test_the_stored_measurement_is_whole() -> None:
         roof = min(machine["peak"], work["intensity"] * machine["bandwidth"])
         assert rate["share"] == pytest.approx(rate["flops_per_second"] / roof, rel=1e-4)
         assert rate["of_peak"] * machine["peak"] == pytest.approx(rate["flops_per_second"], 1e-4)
-    shares = [rate["tokens_per_second"] for rate in machine["decode"]]
-    assert np.all(np.diff(shares) > 0)
+    speeds = [rate["tokens_per_second"] for rate in machine["decode"]]
+    assert np.all(np.diff(speeds) > 0)
     assert machine["products"] < machine["decode"][0]["seconds"]

@@ -129,8 +129,7 @@ def test_scores_of_known_streams() -> None:
 
 
 @pytest.mark.model
-def test_the_first_passage_comes_out_again(stored: dict[str, Any]) -> None:
-    model = llama.load()
+def test_the_first_passage_comes_out_again(stored: dict[str, Any], model: llama.Model) -> None:
     names = ("whole", "attention_bare")
     again = rank_residual.measure_passage(model, ("trained", 0), stored["length"], names)
     for name in names:

@@ -30,7 +30,7 @@ def predictions(confidence: Any, right: Any) -> dict[str, Any]:
 
 def test_predictions_are_those_of_the_softmax_at_the_temperature() -> None:
     logits = np.log(np.array([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]]))
-    found = measured.token_losses(logits, np.array([1, 2]), 0.5)
+    found = measured.predictions(logits, np.array([1, 2]), 0.5)
     p = special.softmax(2 * logits, axis=1)
     np.testing.assert_allclose(found["confidence"], p.max(1))
     np.testing.assert_array_equal(found["right"], [0, 1])

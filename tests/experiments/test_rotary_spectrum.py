@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments import record, rotary_spectrum
-from experiments.attention_heads import passages
+from experiments.texts import passages
 from primer_ref import llama
 from primer_ref.positions import rotary, rotary_frequencies, rotary_half_split, rotations
 
