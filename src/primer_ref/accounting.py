@@ -222,7 +222,7 @@ def training_flops(n_parameters: float, n_tokens: float) -> float:
     Parameters
     ----------
     n_parameters : float
-        Parameters that take part in a matrix product, N.
+        Parameters that take part in a matrix product, N: `ParameterCount.multiplying`.
     n_tokens : float
         Tokens of training, D, repetitions included.
 
@@ -284,8 +284,8 @@ def palm_flops_per_token(config: Config, n_parameters: float, *, n_tokens: int) 
 
     Notes
     -----
-    The model's own work, so the numerator of `model_flops_utilization`. Three passes' worth of
-    `forward_flops`, save for parameters that multiply nothing, such as norms.
+    The model's own work, so the numerator of `model_flops_utilization`. With N =
+    `ParameterCount.multiplying` it is exactly three passes' worth of `forward_flops`.
 
     Implements :eq:`eq-training-flops-attention`.
 

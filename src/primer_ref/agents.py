@@ -127,7 +127,7 @@ class Transcript:
     task : str
         What it was asked.
     steps : tuple of Step
-        Its calls, in order.
+        Its turns before the answer, in order.
     answer : str or None
         Its answer; None if the budget was used up before there was one.
     """
@@ -384,6 +384,12 @@ def constrained_policy(
     callable
         The policy: for `run_agent`.
 
+    Raises
+    ------
+    ValueError
+        If the tokenizer lacks the marks or cannot spell a turn, two tools have one name, or one is
+        named ``answer``; by the policy, if the budget does not suffice to end a turn.
+
     Notes
     -----
     What comes from the task and the tools is encoded as plain text: marks in it stay text. Nothing
@@ -407,6 +413,7 @@ def constrained_policy(
     >>> policy("Calculate 17 * 23.", [])
     '{"calculate": {"expression": "17 * 23"}}'
     """
+    chat_prompt(model.tokenizer, [("system", system)])  # refuses a tokenizer without the marks
     end = model.tokenizer.specials["<|im_end|>"]
     language = compile_pattern(action_pattern(tools))
     tokens = TokenAutomaton(language, vocabulary_bytes(model.tokenizer), end=end)

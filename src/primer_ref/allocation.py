@@ -218,10 +218,9 @@ def compute_for_loss(loss: ArrayLike, law: ScalingLaw) -> Floats:
     bad = ~(loss > law.e)
     if np.any(bad):
         raise ValueError(f"loss must be above the floor of {law.e}; got {loss[bad][0]}")
-    # The law at C = 6: from there on it only scales.
-    k = compute_optimal(6.0, law).loss - law.e
+    k = compute_optimal(1.0, law).loss - law.e  # the law at C = 1: from there on it only scales
     power = law.alpha * law.beta / (law.alpha + law.beta)
-    value: Floats = 6 * (k / (loss - law.e)) ** (1 / power)
+    value: Floats = (k / (loss - law.e)) ** (1 / power)
     return value
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "attention_weights",
     "causal_mask",
     "entropy_floor",
+    "masked_scores",
     "scaled_dot_product_attention",
     "weight_ceiling",
 ]
@@ -69,6 +70,49 @@ def causal_mask(n_queries: int, n_keys: int | None = None) -> NDArray[np.float64
     return np.where(later, -np.inf, 0.0)
 
 
+def masked_scores(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None) -> Floats:
+    r"""Score each key for each query, :math:`QK^\T/\sqrt{d_k} + M`.
+
+    Parameters
+    ----------
+    q : array_like, shape (..., T, D)
+        Queries.
+    k : array_like, shape (..., S, D)
+        Keys.
+    mask : array_like, shape (..., T, S), optional
+        0 shows, −∞ hides.
+
+    Returns
+    -------
+    ndarray, shape (..., T, S)
+        Scores in nats; their softmax is `attention_weights`.
+
+    Raises
+    ------
+    ValueError
+        If queries and keys differ in size or are no rows.
+    TypeError
+        If the mask holds truth values.
+
+    Examples
+    --------
+    >>> from primer_ref.attention import masked_scores
+    >>> print(masked_scores([[2.0, 0, 0, 0]], [[3.0, 0, 0, 0], [1.0, 0, 0, 0]]))
+    [[3. 1.]]
+    """
+    q, k = as_floats(q), as_floats(k)
+    if not q.shape or len(k.shape) < 2:
+        raise ValueError(f"queries and keys must be rows; got shapes {q.shape} and {k.shape}")
+    if q.shape[-1] != k.shape[-1]:
+        raise ValueError(
+            f"queries and keys must have one size; got {q.shape[-1]} and {k.shape[-1]}"
+        )
+    scores: Floats = q @ np.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])  # (..., T, S)
+    if mask is None:
+        return scores
+    return scores + as_mask(mask).astype(scores.dtype, copy=False)
+
+
 def attention_weights(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None) -> Floats:
     r"""How much each query looks at each key, :math:`\softmax(QK^\T/\sqrt{d_k} + M)`.
 
@@ -108,15 +152,9 @@ def attention_weights(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None)
     [[1.     0.    ]
      [0.0558 0.9442]]
     """
-    q, k = as_floats(q), as_floats(k)
-    if q.shape[-1] != k.shape[-1]:
-        raise ValueError(
-            f"queries and keys must have one size; got {q.shape[-1]} and {k.shape[-1]}"
-        )
-    scores = q @ np.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])  # (..., T, S)
+    scores = masked_scores(q, k, mask)
     if mask is None:
         return softmax(scores)
-    scores = scores + as_mask(mask).astype(scores.dtype, copy=False)
     hidden = np.max(scores, axis=-1, keepdims=True) == -np.inf
     if not np.any(hidden):
         return softmax(scores)
@@ -157,7 +195,7 @@ def scaled_dot_product_attention(
 
     References
     ----------
-    Vaswani et al., "Attention Is All You Need", 2017, equation (1).
+    A. Vaswani et al. (2017), Attention Is All You Need, equation 1.
 
     Examples
     --------

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.activations import sigmoid
 from primer_ref.attention import causal_mask, scaled_dot_product_attention
+from primer_ref.checks import check_nonnegative
 from primer_ref.functional import as_floats
 from primer_ref.heads import split_heads
 
@@ -113,8 +114,7 @@ def receptive_field(n_layers: int, window: int) -> int:
     131041
     """
     _check_window(window)
-    if n_layers < 0:
-        raise ValueError(f"n_layers must not be negative; got {n_layers}")
+    check_nonnegative(n_layers, "n_layers")
     return n_layers * (window - 1) + 1
 
 

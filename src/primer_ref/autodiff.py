@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.autodiff_rules import COMPOSED, CONSTANT, RULES
+from primer_ref.checks import check_positive
 from primer_ref.functional import as_floats
 from primer_ref.trees import tree_leaves, tree_map, tree_unflatten
 
@@ -170,8 +171,10 @@ def _record(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
     if function in COMPOSED:
         return COMPOSED[function](*args, **options)
     values = [_plain(arg) for arg in args]
+    if function is np.sign and np.iscomplexobj(values[0]):
+        raise TypeError("a tensor has no rule for sign of complex numbers, which turns with them")
     if function in CONSTANT and not options.keys() & {"out", "where"}:
-        return function(*values, **options)
+        return function(*values, **{name: _plain(option) for name, option in options.items()})
     rules: Sequence[Any] = RULES[function] if function in RULES else getattr(function, "rules", ())
     parents: list[Tensor] = []
     for place, arg in enumerate(args):
@@ -182,6 +185,8 @@ def _record(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
                 f"a tensor has no rule for argument {place} of {function.__name__}{with_options}"
             )
         parents.extend(tensors)
+    if any(map(_tensors, options.values())):
+        raise TypeError(f"a tensor must be given by its place; {function.__name__} got one by name")
     value = function(*values, **options)
     if value.dtype.kind not in "fc":
         raise TypeError(f"a tensor must hold real numbers; {function.__name__} gave {value.dtype}")
@@ -355,7 +360,7 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
     Raises
     ------
     TypeError
-        By the function made, if f does what has no rule, or a leaf does not hold real numbers.
+        By the function made, if f does what has no rule, or a leaf or the value is not real.
     ValueError
         By the function made, if the value is no scalar.
 
@@ -382,6 +387,8 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
         value = f(tree_unflatten(tree, starts), *args, **options)
         if as_floats(value).shape != ():
             raise ValueError(f"only a scalar has a gradient; got shape {as_floats(value).shape}")
+        if np.iscomplexobj(value):
+            raise TypeError("only a real number has a gradient; got a complex one")
         history = _history([value])
         found = {id(value): np.ones((), value.dtype)} if history else {}
         # With the value's own record let go, the walk frees what it has passed.
@@ -524,8 +531,9 @@ def check_gradient(
 
     Notes
     -----
-    The difference quotient errs by about h² from curvature and by rounding over h; near h = 1e-5
-    both are small. A sum of slopes in all directions at once hides no wrong entry, save by chance.
+    The difference quotient errs by about h² from the third derivative and by rounding over h; near
+    h = 1e-5 both are small. A sum of slopes in all directions at once hides no wrong entry, save by
+    chance.
 
     Examples
     --------
@@ -535,8 +543,7 @@ def check_gradient(
     >>> check_gradient(lambda x: np.sum(np.tanh(x)), np.ones(3), rng=rng) < 1e-8
     True
     """
-    if not step > 0:
-        raise ValueError(f"step must be positive; got {step}")
+    check_positive(step, "step")
     tree = tree_map(lambda leaf: np.asarray(leaf, np.float64), tree)
     draws = [rng.standard_normal(np.shape(leaf)) for leaf in tree_leaves(tree)]
     length = math.sqrt(sum(np.sum(draw**2) for draw in draws))

@@ -5,7 +5,8 @@ Let y = f(a, b, …), and let g be the gradient of a scalar with respect to y. T
 takes g, y and the arguments of the call, and returns the gradient with respect to that argument.
 Where the operation had broadcast the argument, the rule returns the gradient of the broadcast copy;
 `primer_ref.autodiff` adds up over the copies. Rules are written with the operations that have
-rules, so that gradients can be differentiated again.
+rules, so that gradients can be differentiated again. As the gradient with respect to a complex
+number a + ib is ∂/∂a + i ∂/∂b, a rule multiplies by the conjugate of the slope.
 """
 
 from __future__ import annotations
@@ -131,6 +132,8 @@ def reinterpret(x: Any, dtype: Any) -> Any:
     ------
     TypeError
         If they are not floating-point numbers of that precision.
+    ValueError
+        If an odd number of real numbers is to be read in pairs.
 
     Notes
     -----
@@ -191,12 +194,14 @@ def _weight(x: Any, y: Any) -> Any:
 
 
 def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
-    if not np.any(b):  # a constant, also at 0, where a power less by one is infinite
-        return np.zeros_like(g)
-    return g * b * a ** (b - 1)
+    less = b - 1
+    if not np.all(b):  # 0⁰ is constant in its base, though a power less by one is infinite there
+        less = np.where(np.logical_and(np.equal(a, 0), np.equal(b, 0)), 0, less)
+    return g * _conjugate(b) * _conjugate(a**less)
 
 
 def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
+    b = _conjugate(b)
     if b.ndim == 1:
         return np.expand_dims(g, -1) * b
     if a.ndim == 1:
@@ -205,6 +210,7 @@ def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
+    a = _conjugate(a)
     if b.ndim == 1:
         return np.reshape(g, (-1,)) @ np.reshape(a, (-1, a.shape[-1]))
     if b.ndim == 2:  # one product over all rows, instead of one a batch and a sum
@@ -219,8 +225,8 @@ def _transpose(g: Any, y: Any, x: Any, axes: Any = None) -> Any:
     return np.transpose(g, None if axes is None else np.argsort(np.mod(axes, x.ndim)))
 
 
-def _cumsum(g: Any, y: Any, x: Any, axis: int) -> Any:
-    return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
+def _cumsum(g: Any, y: Any, x: Any, axis: int | None = None) -> Any:
+    return np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis), x.shape)
 
 
 def _clip(g: Any, y: Any, x: Any, a_min: Any, a_max: Any) -> Any:
@@ -243,21 +249,27 @@ RULES: dict[Callable[..., Any], tuple[Rule | None, ...]] = {
         lambda g, y, a, b: g * _conjugate(b),
         lambda g, y, a, b: g * _conjugate(a),
     ),
-    np.divide: (lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b),
-    np.power: (_power_base, lambda g, y, a, b: g * y * np.log(a)),
+    np.divide: (
+        lambda g, y, a, b: g / _conjugate(b),
+        lambda g, y, a, b: -g * _conjugate(y) / _conjugate(b),
+    ),
+    np.power: (
+        _power_base,
+        lambda g, y, a, b: g * _conjugate(y) * _conjugate(np.log(a)),
+    ),
     np.matmul: (_matmul_left, _matmul_right),
     np.conjugate: (lambda g, y, x: _conjugate(g),),
     # Functions of one number
-    np.square: (lambda g, y, x: 2 * g * x,),
-    np.sqrt: (lambda g, y, x: g / (2 * y),),
+    np.square: (lambda g, y, x: 2 * g * _conjugate(x),),
+    np.sqrt: (lambda g, y, x: g / _conjugate(2 * y),),
     np.absolute: (lambda g, y, x: g * np.sign(x),),
-    np.exp: (lambda g, y, x: g * y,),
-    np.expm1: (lambda g, y, x: g * (y + 1),),
-    np.log: (lambda g, y, x: g / x,),
-    np.log1p: (lambda g, y, x: g / (1 + x),),
-    np.sin: (lambda g, y, x: g * np.cos(x),),
-    np.cos: (lambda g, y, x: -g * np.sin(x),),
-    np.tanh: (lambda g, y, x: g * (1 - y * y),),
+    np.exp: (lambda g, y, x: g * _conjugate(y),),
+    np.expm1: (lambda g, y, x: g * _conjugate(y + 1),),
+    np.log: (lambda g, y, x: g / _conjugate(x),),
+    np.log1p: (lambda g, y, x: g / _conjugate(1 + x),),
+    np.sin: (lambda g, y, x: g * _conjugate(np.cos(x)),),
+    np.cos: (lambda g, y, x: -g * _conjugate(np.sin(x)),),
+    np.tanh: (lambda g, y, x: g * _conjugate(1 - y * y),),
     # Choices
     np.maximum: (
         _chosen,

@@ -203,7 +203,7 @@ def weat_p_value_sampled(
     n_samples: int,
     rng: np.random.Generator,
 ) -> float:
-    r"""Estimate the p-value of `weat_p_value` from random partitions, :math:`(b + 1)/(m + 1)`.
+    r"""Estimate the p-value of `weat_p_value` from m random partitions and the observed one.
 
     Parameters
     ----------
@@ -216,14 +216,15 @@ def weat_p_value_sampled(
     b : array_like, shape (n_b, C)
         Vectors of the other set.
     n_samples : int
-        Number m of random partitions, of which b differ at least as much as X and Y.
+        Number m of random partitions.
     rng : numpy.random.Generator
         Source of randomness.
 
     Returns
     -------
     float
-        One-sided p-value, at least 1/(m + 1).
+        One-sided p-value: of the m + 1 partitions, the share that differ at least as much as X and
+        Y. It is at least 1/(m + 1).
 
     Raises
     ------
@@ -233,7 +234,7 @@ def weat_p_value_sampled(
     Notes
     -----
     The observed partition is one more draw from the null hypothesis, so it counts in numerator and
-    denominator: with that the test keeps its level for every m, which b/m does not.
+    denominator: with that the test keeps its level for every m, which the drawn ones alone do not.
 
     Implements :eq:`eq-weat-sampled-p`.
 
@@ -290,7 +291,7 @@ def sampled_shares(
     Returns
     -------
     ndarray, shape (V,)
-        At τ = 1 the shares of the data; the smaller τ, the nearer to `argmax_shares`.
+        At τ = 1 the shares of the data; as τ falls to 0 they tend to `argmax_shares`.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Weights in blocks of 32 that share a step: the layouts Q8_0, Q4_0 and Q4_1 of GGUF files.
 
 A block keeps its step d in half precision, and each weight as a small whole number of steps. The
-encoders write the bytes that `primer_ref.formats` reads. A weight is off by half a step where the
-codes reach far enough, and by what rounding the step itself adds.
+encoders write the bytes that `primer_ref.formats` reads. A weight is off by at most half a step
+where the codes reach far enough, and by what rounding the step itself adds.
 """
 
 from __future__ import annotations

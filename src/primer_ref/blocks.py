@@ -1,7 +1,7 @@
 """What layers are made of: feed-forward parts, and how parts, norms and the stream combine.
 
-A feed-forward part takes each row by itself. Biases are left out, as the models of this book leave
-them out. Weights multiply from the right: a row x of X becomes x W.
+A feed-forward part takes each row by itself. Biases are left out, as the real model of this book
+leaves them out. Weights multiply from the right: a row x of X becomes x W.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.activations import silu
+from primer_ref.checks import check_positive
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -294,6 +295,6 @@ def gated_width(width: int, *, multiple_of: int) -> int:
     >>> gated_width(4096, multiple_of=256), gated_width(576, multiple_of=64)
     (11008, 1536)
     """
-    if width < 1 or multiple_of < 1:
-        raise ValueError(f"sizes must be positive; got {width} and {multiple_of}")
+    check_positive(width, "width")
+    check_positive(multiple_of, "multiple_of")
     return -(-(8 * width // 3) // multiple_of) * multiple_of

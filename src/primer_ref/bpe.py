@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from primer_ref.checks import check_nonnegative
 from primer_ref.tokenizer import byte_characters
 
 __all__ = ["Fertility", "compression_ratio", "fertility", "train_bpe"]
@@ -74,8 +75,7 @@ def train_bpe(counts: Mapping[str, int], n_merges: int) -> list[str]:
     >>> train_bpe({"hug": 10, "pug": 5, "pun": 12, "bun": 4, "hugs": 5}, 3)
     ['u g', 'u n', 'h ug']
     """
-    if not n_merges >= 0:
-        raise ValueError(f"n_merges must not be negative; got {n_merges}")
+    check_nonnegative(n_merges, "n_merges")
     tokens = sorted(byte_characters())
     words, weights = _in_parts(counts, tokens), list(counts.values())
     total: Counter[Pair] = Counter()
@@ -114,7 +114,7 @@ def _in_parts(counts: Mapping[str, int], tokens: Sequence[str]) -> list[list[int
     """Write each word as the numbers of its bytes."""
     number = [tokens.index(character) for character in byte_characters()]
     for word, count in counts.items():
-        if not (count >= 1 and count == int(count)):
+        if not (count >= 1 and count % 1 == 0):
             raise ValueError(f"counts must be whole and at least 1; got {count} for {word!r}")
     return [[number[byte] for byte in word.encode()] for word in counts]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from primer_ref.accounting import causal_forward_flops, prompt_flops, training_flops
-from primer_ref.checks import check_positive, check_positive_finite
+from primer_ref.checks import check_positive_finite
 from primer_ref.config import Config
 from primer_ref.energy import Interval, energy_kwh, location_based_carbon
 from primer_ref.memory import kv_cache_bytes, weight_bytes
@@ -44,12 +44,12 @@ class Plan:
     bits : float
         Bits of a stored weight, block scales included.
     dollars_per_hour : float
-        Price of a device.
+        Price of an hour of a device.
 
     Raises
     ------
     ValueError
-        If the tokens, the bits or the price are not positive and finite.
+        If the tokens, the batch, the bits or the price are not positive and finite.
     """
 
     device: Device
@@ -64,7 +64,7 @@ class Plan:
     dollars_per_hour: float = 2.0
 
     def __post_init__(self) -> None:
-        for name in ("training_tokens", "bits", "dollars_per_hour"):
+        for name in ("training_tokens", "batch", "bits", "dollars_per_hour"):
             check_positive_finite(getattr(self, name), name)
 
 
@@ -88,6 +88,12 @@ def budget(
         Under ``parameters``, ``FLOP``, ``bytes``, ``sequences``, ``seconds``, ``kWh``, ``kg CO2``
         and ``dollars``: quantities by name, in the unit that the heading says.
 
+    Raises
+    ------
+    ValueError
+        If the prompt or the number of devices is not positive, the utilization is not in (0, 1], or
+        the data center takes less energy than its computers.
+
     Notes
     -----
     Times are bounds from below for prompts and answers (no device beats its roofline) and an
@@ -108,7 +114,6 @@ def budget(
     >>> found["parameters"]["total"], round(found["bytes"]["weights"] / 1e6)
     (134515008, 269)
     """
-    check_positive(plan.batch, "batch")
     device = plan.device
     read = prompt_flops(config, parameters, n_tokens=plan.prompt)
     step = causal_forward_flops(config, parameters, n_tokens=1, n_past=plan.prompt)

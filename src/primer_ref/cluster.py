@@ -116,7 +116,7 @@ class Run:
     checkpoint_time : float
         Saving states.
     lost_time : float
-        Work since the last checkpoint at each failure.
+        Time from the last checkpoint or restart to each failure.
     down_time : float
         Not noticing failures, and restarting.
     n_failures : int

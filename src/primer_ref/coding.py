@@ -10,6 +10,7 @@ same way both times, on the same machine and in steps of the same size.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -131,8 +132,8 @@ def ideal_code(symbols: Sequence[int], model: Model) -> str:
 
     Notes
     -----
-    The fractions grow with the message, so the cost grows with its square; :func:`encode` does
-    the same in constant memory.
+    The fractions grow with the message, so the cost grows with its square; :func:`encode` works
+    with numbers of 64 bits.
 
     Implements :eq:`eq-arithmetic-code`.
 
@@ -144,8 +145,8 @@ def ideal_code(symbols: Sequence[int], model: Model) -> str:
     """
     low, width = ideal_interval(symbols, model)
     # The bits of ⌈1/w⌉ − 1 number ⌈log₂ 1/w⌉, for every w ≤ 1, without a logarithm.
-    n_bits = (-(-1 // width) - 1).bit_length() + 1
-    return format(-(-low * 2**n_bits // 1), f"0{n_bits}b")
+    n_bits = (math.ceil(1 / width) - 1).bit_length() + 1
+    return format(math.ceil(low * 2**n_bits), f"0{n_bits}b")
 
 
 def encode(symbols: Sequence[int], model: Model) -> Bits:
@@ -271,7 +272,9 @@ def _cumulative(frequencies: ArrayLike) -> NDArray[np.int64]:
 def _slot(cumulative: NDArray[np.int64], symbol: int) -> tuple[int, int, int]:
     """Share of a symbol: what lies below it, what lies below the next one, the total."""
     if not 0 <= symbol < len(cumulative) - 1 or cumulative[symbol] == cumulative[symbol + 1]:
-        raise ValueError(f"the model must give every symbol that occurs a share; not {symbol}")
+        raise ValueError(
+            f"the model must give every symbol that occurs a share; got none for {symbol}"
+        )
     return int(cumulative[symbol]), int(cumulative[symbol + 1]), int(cumulative[-1])
 
 

@@ -7,15 +7,16 @@ categorical law refitted by its frequencies loses outcomes for good, as a gene p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.checks import check_nonnegative_finite
+from primer_ref.checks import check_nonnegative, check_nonnegative_finite
 from primer_ref.functional import as_floats
+from primer_ref.information import distribution
+from primer_ref.intervals import binomial
 
 __all__ = [
     "accumulated_variance",
@@ -31,8 +32,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 def _check_sizes(n_generations: int, sample_size: int, n_real: int = 0) -> None:
-    if n_generations < 0:
-        raise ValueError(f"n_generations must not be negative; got {n_generations}")
+    check_nonnegative(n_generations, "n_generations")
     if sample_size < 1:
         raise ValueError(f"sample_size must be at least 1; got {sample_size}")
     if not 0 <= n_real <= sample_size:
@@ -262,13 +262,11 @@ def refit_chain(
     return means, variances
 
 
-def _frequencies(p: ArrayLike) -> NDArray[np.float64]:
+def _frequencies(p: ArrayLike) -> Floats:
     p = np.asarray(as_floats(p), np.float64)
     if p.ndim != 1 or p.size == 0:
         raise ValueError(f"p must be one distribution; got shape {p.shape}")
-    if not (np.all(p >= 0) and abs(p.sum() - 1) < 1e-8):
-        raise ValueError(f"p must be nonnegative and sum to 1; got a sum of {p.sum()}")
-    return p
+    return distribution(p)
 
 
 def expected_heterozygosity(p: ArrayLike, n_generations: int, *, sample_size: int) -> float:
@@ -360,23 +358,12 @@ def expected_support(p: ArrayLike, n_generations: int, *, sample_size: int) -> f
     if n_generations > 0:
         # Where the count is k now: chance that it is 0 after the refits that are left.
         gone = (np.arange(sample_size + 1) == 0).astype(np.float64)
-        step = _binomial_rows(np.arange(sample_size + 1) / sample_size, sample_size)
+        step = binomial(sample_size, np.arange(sample_size + 1) / sample_size)
         for _ in range(n_generations - 1):
             gone = step @ gone
-        extinct = _binomial_rows(p, sample_size) @ gone
+        # A sum may be off by rounding, and so one probability above 1.
+        extinct = binomial(sample_size, np.minimum(p, 1)) @ gone
     return float(np.sum(1 - extinct))
-
-
-def _binomial_rows(p: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """Laws of the number of successes in n trials, one row for each probability of success."""
-    k = np.arange(n + 1)
-    log_factorial = np.array([math.lgamma(i + 1) for i in k])
-    log_ways = log_factorial[-1] - log_factorial - log_factorial[::-1]
-    p = np.minimum(p, 1)  # a sum may be off by rounding
-    with np.errstate(divide="ignore", invalid="ignore"):
-        hits = np.where(k > 0, k * np.log(p)[:, None], 0)  # 0 · log 0 = 0
-        misses = np.where(k < n, (n - k) * np.log1p(-p)[:, None], 0)
-    return np.asarray(np.exp(log_ways + hits + misses))
 
 
 def resample_chain(

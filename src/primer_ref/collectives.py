@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -98,9 +97,7 @@ def split(x: Floats, n: int, *, axis: int = 0) -> list[Floats]:
     """
     if n < 1:
         raise ValueError(f"n must be at least 1; got {n}")
-    cuts = [part * x.shape[axis] // n for part in range(n + 1)]
-    before = (slice(None),) * (axis % x.ndim)
-    return [x[(*before, slice(start, stop))] for start, stop in pairwise(cuts)]
+    return np.split(x, [part * x.shape[axis] // n for part in range(1, n)], axis=axis)
 
 
 def shift(values: Sequence[Floats]) -> Transfer:
@@ -246,8 +243,8 @@ def all_reduce(values: Sequence[Floats]) -> Transfer:
     -----
     Implements :eq:`eq-ring-bytes`.
 
-    Less than twice the array is sent, however many devices there are. No scheme sends less whose
-    messages each go to one device and carry one entry's number.
+    Less than twice the array is sent, however many devices there are. No scheme sends less in all
+    if each message goes to one device and each number in it is of one entry.
 
     References
     ----------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
+
+from primer_ref.checks import check_positive_finite
 
 __all__ = ["Config"]
 
@@ -43,7 +44,7 @@ class Config:
         If a size is not positive or a number not finite, heads do not divide into groups, or a
         head has an odd size.
     TypeError
-        If a size is not a whole number.
+        If a size is not a whole number, or another value no number.
 
     Examples
     --------
@@ -74,10 +75,7 @@ class Config:
             if isinstance(value, bool) or not isinstance(value, kind):
                 what = "whole number" if kind is Integral else "number"
                 raise TypeError(f"{name} must be a {what}; got {value!r:.60}")
-            if not value > 0:
-                raise ValueError(f"{name} must be positive; got {value}")
-            if value == math.inf:
-                raise ValueError(f"{name} must be finite; got {value}")
+            check_positive_finite(value, name)
         if self.n_heads % self.n_kv_heads:
             raise ValueError(
                 "n_heads must be a multiple of n_kv_heads, so that each serves as many; "

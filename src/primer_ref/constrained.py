@@ -81,7 +81,8 @@ class TokenAutomaton:
     Raises
     ------
     ValueError
-        If the end is not a token, or a byte in use is not a token of its own.
+        If the end is not a token, a byte in use is not a token of its own, or no text of the
+        language can be spelled.
 
     Notes
     -----
@@ -327,8 +328,8 @@ def json_pattern(depth: int) -> str:
     Raises
     ------
     ValueError
-        If the depth is negative, no whole number, or above 8, where a pattern has 30 million
-        characters.
+        If the depth is negative, no whole number, or above 8, where a pattern has 41 million
+        characters already.
 
     Notes
     -----

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.activations import softplus
+from primer_ref.checks import check_positive, check_positive_finite
 from primer_ref.functional import as_floats
 from primer_ref.ngram import as_symbols
 
@@ -89,7 +90,7 @@ def pmi(counts: ArrayLike, *, alpha: float = 1.0) -> Floats:
     ------
     ValueError
         If a count is negative or not finite, some word or context has none, or ``alpha`` is not
-        positive.
+        positive and finite.
 
     Notes
     -----
@@ -109,8 +110,7 @@ def pmi(counts: ArrayLike, *, alpha: float = 1.0) -> Floats:
      [-0.9163  0.6931]]
     """
     counts = _pair_counts(counts)
-    if not alpha > 0:
-        raise ValueError(f"alpha must be positive; got {alpha}")
+    check_positive_finite(alpha, "alpha")
     p_word = np.sum(counts, axis=1, keepdims=True) / np.sum(counts)
     smoothed = np.sum(counts, axis=0) ** alpha
     p_context = smoothed / np.sum(smoothed)
@@ -164,8 +164,7 @@ def ppmi(counts: ArrayLike, *, alpha: float = 1.0, n_negative: float = 1.0) -> F
     [[0.47   0.    ]
      [0.     0.6931]]
     """
-    if not n_negative > 0:
-        raise ValueError(f"n_negative must be positive; got {n_negative}")
+    check_positive(n_negative, "n_negative")
     value: Floats = np.maximum(0, pmi(counts, alpha=alpha) - np.log(n_negative))
     return value
 
@@ -233,8 +232,7 @@ def negative_sampling_objective(
         )
     if not np.all(np.isfinite(scores)):
         raise ValueError("scores must be finite; got one that is not")
-    if not n_negative > 0:
-        raise ValueError(f"n_negative must be positive; got {n_negative}")
+    check_positive(n_negative, "n_negative")
     n_word, n_context = np.sum(counts, axis=1, keepdims=True), np.sum(counts, axis=0)
     negatives = n_negative * n_word * n_context / np.sum(counts)
     # log σ(x) is minus the softplus of −x.

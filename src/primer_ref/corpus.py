@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.functional import as_floats
-from primer_ref.information import entropy
+from primer_ref.information import entropy, probabilities
 
 __all__ = [
     "InformationByDistance",
@@ -144,11 +144,12 @@ def expected_vocabulary(p: ArrayLike, n: ArrayLike) -> Floats:
     >>> print(expected_vocabulary([0.5, 0.5], [0, 1, 2, 3]))
     [0.   1.   1.5  1.75]
     """
-    p, n = np.asarray(as_floats(p), np.float64), np.asarray(as_floats(n), np.float64)
-    if not np.all((p >= 0) & (p <= 1)) or not np.all(n >= 0):
-        raise ValueError("p must hold probabilities in [0, 1], and n must not be negative")
+    p, n = np.asarray(probabilities(p), np.float64), np.asarray(as_floats(n), np.float64)
+    if not np.all(n >= 0):
+        raise ValueError(f"n must not be negative; got {np.min(n)}")
     with np.errstate(divide="ignore", invalid="ignore"):
-        missed = np.where(n[..., None] > 0, n[..., None] * np.log1p(-p), 0)
+        draws = n[..., None]
+        missed = np.where((draws > 0) & (p > 0), draws * np.log1p(-p), 0)  # (..., V)
     return np.asarray(np.sum(-np.expm1(missed), axis=-1))
 
 
@@ -212,7 +213,7 @@ def heaps_least_squares(growth: ArrayLike, *, n_points: int = 50) -> float:
         )
     n = np.unique(np.geomspace(1, growth.size, n_points).round().astype(np.int64))
     log_n, log_size = np.log(n), np.log(growth[n - 1])
-    return float(np.cov(log_n, log_size)[0, 1] / np.var(log_n, ddof=1))
+    return float(np.polyfit(log_n, log_size, 1)[0])
 
 
 def burstiness(positions: ArrayLike) -> float:

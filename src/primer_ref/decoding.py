@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_positive_finite
 from primer_ref.functional import as_floats, log_softmax
-from primer_ref.information import distribution, entropy, surprisal, surviving_mass
+from primer_ref.information import distribution, entropy, probabilities, surprisal, surviving_mass
+from primer_ref.ngram import as_symbols
 
 __all__ = [
     "escape_length",
@@ -337,9 +339,8 @@ def repetition_penalty(logits: ArrayLike, tokens: Sequence[int], *, penalty: flo
     [ 1. -2.  3.]
     """
     s = as_floats(logits)
-    if not 0 < penalty < math.inf:
-        raise ValueError(f"penalty must be positive and finite; got {penalty}")
-    seen = np.isin(np.arange(s.shape[-1]), _token_numbers(tokens, s.shape[-1]))
+    check_positive_finite(penalty, "penalty")
+    seen = np.isin(np.arange(s.shape[-1]), as_symbols(tokens, s.shape[-1]))
     return np.where(seen, np.where(s > 0, s / penalty, s * penalty), s)
 
 
@@ -377,23 +378,13 @@ def no_repeat_ngram(tokens: Sequence[int], *, n: int, n_tokens: int) -> Bools:
     """
     if n < 1:
         raise ValueError(f"n must be at least 1; got {n}")
-    text = _token_numbers(tokens, n_tokens)
+    text = as_symbols(tokens, n_tokens)
     banned = np.zeros(n_tokens, dtype=np.bool_)
     if len(text) >= n:
         grams = np.lib.stride_tricks.sliding_window_view(text, n)  # (len − n + 1, n)
         same = np.all(grams[:, :-1] == text[len(text) - n + 1 :], axis=-1)
         banned[grams[same, -1]] = True
     return banned
-
-
-def _token_numbers(tokens: Sequence[int], n_tokens: int) -> Ints:
-    numbers = np.asarray(tokens if len(tokens) else np.empty(0, np.int64))
-    if not np.issubdtype(numbers.dtype, np.integer):
-        raise ValueError(f"tokens must be integers; got {numbers.dtype}")
-    bad = (numbers < 0) | (numbers >= n_tokens)
-    if np.any(bad):
-        raise ValueError(f"tokens must be from 0 to {n_tokens - 1}; got {numbers[bad][0]}")
-    return numbers
 
 
 def sample(p: ArrayLike, *, rng: np.random.Generator) -> Ints:
@@ -518,9 +509,10 @@ def escape_length(leave: ArrayLike) -> float:
     >>> escape_length([0.5]), escape_length([0.0, 0.5]), escape_length([0.0, 0.0])
     (2.0, 4.0, inf)
     """
+    leave = probabilities(leave, "leave")
     stay = surviving_mass(leave)
     if stay.size == 0:
         raise ValueError("a loop must have at least one place; got none")
     with np.errstate(divide="ignore"):  # a place that always lets out
-        left = -np.expm1(np.sum(np.log1p(-as_floats(leave))))  # 1 − stay[-1] would lose small ones
+        left = -np.expm1(np.sum(np.log1p(-leave)))  # 1 − stay[-1] would lose small ones
     return float((1 + np.sum(stay[:-1])) / left) if left > 0 else math.inf

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.functional import as_floats
+from primer_ref.information import probabilities
 
 __all__ = [
     "Banding",
@@ -166,7 +166,7 @@ def _multiply_add(a: Words, x: Words, b: Words) -> Words:
 
 
 def _plain(item: Any) -> Any:
-    """Turn an item into the one of its equals that all are spelled as: NumPy's 3 and 3.0 into 3."""
+    """Give equal items one spelling: NumPy's 3 and 3.0 become 3, and True becomes 1."""
     if isinstance(item, tuple):
         return tuple(_plain(part) for part in item)
     if isinstance(item, np.generic):
@@ -312,9 +312,7 @@ def band_curve(similarity: ArrayLike, *, bands: int, rows: int) -> Floats:
     >>> print(band_curve([0.2, 0.5, 0.8], bands=20, rows=5).round(4))
     [0.0064 0.4701 0.9996]
     """
-    s = np.asarray(as_floats(similarity), np.float64)
-    if not np.all((s >= 0) & (s <= 1)):
-        raise ValueError("a similarity must be in [0, 1]")
+    s = np.asarray(probabilities(similarity, "similarity"), np.float64)
     if not (bands >= 1 and rows >= 1):
         raise ValueError(f"there must be at least one band and one row; got {bands} and {rows}")
     with np.errstate(divide="ignore"):

@@ -228,7 +228,7 @@ def _nearest(
             f"n_neighbors must be between 1 and the number of words that are left; "
             f"got {n_neighbors} of {len(directions) - len(set(without))}"
         )
-    cosines = (directions @ _directions(target)).copy()
+    cosines = directions @ _directions(target)
     cosines[list(without)] = -np.inf
     words = np.argsort(-cosines, kind="stable")[:n_neighbors]
     return Neighbors(words, cosines[words])
@@ -293,7 +293,7 @@ def analogy(vectors: ArrayLike, a: int, b: int, c: int, n_neighbors: int) -> Nei
     ------
     ValueError
         If a word is not one of V, there are not so many others, a vector is 0, or the three
-        cancel.
+        cancel exactly.
 
     Notes
     -----

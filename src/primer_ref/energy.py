@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from primer_ref.checks import check_nonnegative, check_positive
+
 __all__ = [
     "BOLTZMANN",
     "Interval",
@@ -89,17 +91,10 @@ def _interval(value: Amount) -> Interval:
     return value if isinstance(value, Interval) else Interval(value, value)
 
 
-def _check_at_least(least: float, **values: Amount) -> None:
-    for name, value in values.items():
-        if not _interval(value).low >= least:
-            raise ValueError(f"{name} must be at least {least}; got {value}")
-
-
 def _check_not_negative(**values: Amount) -> None:
     for name, value in values.items():
-        if isinstance(value, Interval) or value >= 0:
-            continue
-        raise ValueError(f"{name} must not be negative; got {value}")
+        if not isinstance(value, Interval):  # whose bounds are not negative
+            check_nonnegative(value, name)
 
 
 def energy_kwh(device_hours: Amount, watts: Amount, *, pue: Amount) -> Amount:
@@ -144,7 +139,8 @@ def energy_kwh(device_hours: Amount, watts: Amount, *, pue: Amount) -> Amount:
     Interval(low=312.5, high=600.0)
     """
     _check_not_negative(device_hours=device_hours, watts=watts)
-    _check_at_least(1, pue=pue)
+    if not (pue.low if isinstance(pue, Interval) else pue) >= 1:
+        raise ValueError(f"pue must be at least 1; got {pue}")
     return device_hours * (watts * 1e-3) * pue
 
 
@@ -337,8 +333,7 @@ def landauer_limit(kelvin: float) -> float:
     >>> f"{landauer_limit(300):.3g} J"
     '2.87e-21 J'
     """
-    if not kelvin > 0:
-        raise ValueError(f"kelvin must be positive; got {kelvin}")
+    check_positive(kelvin, "kelvin")
     return BOLTZMANN * kelvin * math.log(2)
 
 
@@ -377,6 +372,5 @@ def landauer_distance(joules: Amount, *, n_bits: float, kelvin: float) -> Amount
     '1.5e+07'
     """
     _check_not_negative(joules=joules)
-    if not n_bits > 0:
-        raise ValueError(f"n_bits must be positive; got {n_bits}")
+    check_positive(n_bits, "n_bits")
     return joules * (1 / (n_bits * landauer_limit(kelvin)))

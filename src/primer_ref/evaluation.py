@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_probability
+from primer_ref.information import probabilities
 from primer_ref.intervals import Estimate, finite_scores, mean_interval, normal_quantile
 
 __all__ = [
@@ -29,12 +31,8 @@ __all__ = [
 Floats = NDArray[np.floating[Any]]
 
 
-def _probabilities(p: ArrayLike, name: str) -> Floats:
-    p = finite_scores(p, name, at_least=1)
-    bad = (p < 0) | (p > 1)
-    if np.any(bad):
-        raise ValueError(f"{name} must be in [0, 1]; got {p[bad][0]}")
-    return p
+def _row_of_probabilities(p: ArrayLike, name: str) -> Floats:
+    return probabilities(finite_scores(p, name, at_least=1), name)
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Estimate:
@@ -211,7 +209,7 @@ def variance_of_answers(p: ArrayLike, n_answers: int) -> float:
     >>> print(f"{variance_of_answers(p, 4) / variance_of_answers(p, 1):.4f}")
     0.5000
     """
-    p = _probabilities(p, "p")
+    p = _row_of_probabilities(p, "p")
     if n_answers < 1:
         raise ValueError(f"n_answers must be at least 1; got {n_answers}")
     return float(np.var(p) + np.mean(p * (1 - p)) / n_answers)
@@ -331,7 +329,7 @@ def holm(p_values: ArrayLike) -> Floats:
     >>> print(holm([0.01, 0.04, 0.03]))
     [0.03 0.06 0.06]
     """
-    p = _probabilities(p_values, "p_values")
+    p = _row_of_probabilities(p_values, "p_values")
     order = np.argsort(p)
     adjusted = np.empty_like(p)
     steps = np.minimum(1, p[order] * np.arange(len(p), 0, -1))
@@ -372,27 +370,12 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     >>> print(benjamini_hochberg([0.01, 0.04, 0.03]))
     [0.03 0.04 0.04]
     """
-    p = _probabilities(p_values, "p_values")
+    p = _row_of_probabilities(p_values, "p_values")
     order = np.argsort(p)[::-1]
     adjusted = np.empty_like(p)
     steps = np.minimum(1, p[order] * len(p) / np.arange(len(p), 0, -1))
     adjusted[order] = np.minimum.accumulate(steps)
     return adjusted
-
-
-def _check_judge(observed: float, sensitivity: float, specificity: float) -> float:
-    """Return how much better than chance a judge is, after checking its shares."""
-    for name, share in (
-        ("observed", observed),
-        ("sensitivity", sensitivity),
-        ("specificity", specificity),
-    ):
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} must be in [0, 1]; got {share}")
-    informedness = sensitivity + specificity - 1
-    if informedness == 0:
-        raise ValueError("a judge must tell right from wrong; sensitivity + specificity is 1")
-    return informedness
 
 
 def corrected_rate(observed: float, *, sensitivity: float, specificity: float) -> float:
@@ -434,7 +417,12 @@ def corrected_rate(observed: float, *, sensitivity: float, specificity: float) -
     >>> print(f"{corrected_rate(0.6, sensitivity=0.9, specificity=0.8):.4f}")
     0.5714
     """
-    informedness = _check_judge(observed, sensitivity, specificity)
+    check_probability(observed, "observed")
+    check_probability(sensitivity, "sensitivity")
+    check_probability(specificity, "specificity")
+    informedness = sensitivity + specificity - 1
+    if informedness == 0:
+        raise ValueError("a judge must tell right from wrong; sensitivity + specificity is 1")
     return (observed + specificity - 1) / informedness
 
 
@@ -449,7 +437,7 @@ def corrected_rate_error(
 ) -> float:
     r"""Give the standard error of a corrected share whose judge was measured on a sample.
 
-    .. math:: \frac{1}{J} \sqrt{\frac{q(1-q)}{n} + \pi^2 \frac{s(1-s)}{n_+}
+    .. math:: \frac{1}{|J|} \sqrt{\frac{q(1-q)}{n} + \pi^2 \frac{s(1-s)}{n_+}
         + (1-\pi)^2 \frac{t(1-t)}{n_-}}, \qquad J = s + t - 1
 
     Parameters
@@ -481,8 +469,8 @@ def corrected_rate_error(
     -----
     Implements :eq:`eq-corrected-error`.
 
-    Without the last two terms it is what is left if the judge is known exactly: still 1/J times
-    the error of the share that was observed.
+    Without the last two terms it is what is left if the judge is known exactly: still :math:`1/|J|`
+    times the error of the share that was observed.
 
     References
     ----------
@@ -497,18 +485,17 @@ def corrected_rate_error(
     >>> print(f"{error:.4f}")
     0.0411
     """
-    informedness = _check_judge(observed, sensitivity, specificity)
+    rate = corrected_rate(observed, sensitivity=sensitivity, specificity=specificity)
     if min(n, n_right, n_wrong) < 1:
         raise ValueError(
             f"n, n_right and n_wrong must be at least 1; got {n}, {n_right} and {n_wrong}"
         )
-    rate = (observed + specificity - 1) / informedness
     variance = (
         observed * (1 - observed) / n
         + rate**2 * sensitivity * (1 - sensitivity) / n_right
         + (1 - rate) ** 2 * specificity * (1 - specificity) / n_wrong
     )
-    return math.sqrt(variance) / abs(informedness)
+    return math.sqrt(variance) / abs(sensitivity + specificity - 1)
 
 
 def permutation_p_value(observed: float, permuted: ArrayLike) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_nonnegative
 from primer_ref.collectives import Transfer, add_costs, all_to_all
 from primer_ref.functional import as_floats
 
@@ -108,8 +109,7 @@ def dispatch(choices: ArrayLike, *, n_experts: int, capacity: int) -> list[Ints]
     [array([0, 2]), array([1])]
     """
     choices = np.asarray(choices)
-    if capacity < 0:
-        raise ValueError(f"capacity must not be negative; got {capacity}")
+    check_nonnegative(capacity, "capacity")
     if choices.dtype.kind not in "iu":
         raise TypeError(f"choices must be integers; got entries of type {choices.dtype}")
     wrong = (choices < 0) | (choices >= n_experts)
@@ -152,8 +152,8 @@ def expert_parallel(
     Raises
     ------
     ValueError
-        If there are not as many experts, choices and gates as devices, or a choice is not one of
-        them.
+        If there are not as many experts, choices and gates as devices, there is not one choice
+        and one gate a token, or a choice is not one of the experts.
 
     Notes
     -----
@@ -185,6 +185,12 @@ def expert_parallel(
             "there must be choices and gates of each device; "
             f"got {len(choices)} and {len(gates)} for {n}"
         )
+    for x, chosen, gate in zip(rows, choices, gates, strict=True):
+        if not np.shape(chosen) == np.shape(gate) == (len(x),):
+            raise ValueError(
+                "there must be one choice and one gate a token; "
+                f"got shapes {np.shape(chosen)} and {np.shape(gate)} for {len(x)} tokens"
+            )
     places = [dispatch(chosen, n_experts=n, capacity=capacity) for chosen in choices]
     buffers = [
         [_and_zeros(x)[_filled(place, capacity, len(x))] for place in own]

@@ -38,10 +38,9 @@ Layers = Sequence[tuple[ArrayLike, ArrayLike]]
 def _as_fractions(x: ArrayLike) -> NDArray[Any]:
     """Read an array of numbers as the rational numbers that they are."""
     x = np.asarray(x)
-    if x.dtype.kind != "O":
-        x = as_floats(x) if x.dtype.kind not in "iu" else x
-        if not np.all(np.isfinite(x)):
-            raise ValueError("weights must be finite")
+    x = x if x.dtype.kind in "Oiu" else as_floats(x)
+    if not all(-math.inf < entry < math.inf for entry in x.flat):
+        raise ValueError("weights must be finite")
     return np.array([Fraction(entry) for entry in x.ravel().tolist()], object).reshape(x.shape)
 
 
@@ -309,7 +308,10 @@ def arrangement_regions(n_units: int, n_inputs: int) -> int:
     (22, 79)
     """
     if n_units < 0 or n_inputs < 1:
-        raise ValueError(f"sizes must be positive; got {n_units} units and {n_inputs} inputs")
+        raise ValueError(
+            "there must be an input and no fewer than 0 units; "
+            f"got {n_units} units and {n_inputs} inputs"
+        )
     return sum(math.comb(n_units, j) for j in range(n_inputs + 1))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.checks import check_share
 from primer_ref.functional import as_floats
+from primer_ref.information import probabilities
 
 __all__ = [
     "ConfusionRates",
@@ -200,10 +201,7 @@ def _group(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[np.boo
         raise ValueError(
             f"there must be one score a label; got shapes {scores.shape} and {labels.shape}"
         )
-    bad = ~((scores >= 0) & (scores <= 1))
-    if np.any(bad):
-        raise ValueError(f"scores must be in [0, 1]; got {scores[bad][0]}")
-    return scores, labels
+    return probabilities(scores, "scores"), labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.attention import masked_scores
 from primer_ref.autodiff import unbroadcast
 from primer_ref.functional import as_floats
-from primer_ref.online_softmax import finish, masked_scores, merge, nothing_seen, partial_attention
+from primer_ref.online_softmax import finish, merge, nothing_seen, partial_attention
 
 __all__ = [
     "causal",

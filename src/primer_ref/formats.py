@@ -140,13 +140,13 @@ class ModelFile:
         Hyperparameters and, in GGUF, the vocabulary.
     tensors : mapping of str to StoredTensor
         The arrays, by name.
-    mapping : mmap, optional
+    mapping : mmap
         The bytes of the file that the tensors are views of.
     """
 
     metadata: Mapping[str, Any]
     tensors: Mapping[str, StoredTensor]
-    mapping: mmap.mmap | None = None
+    mapping: mmap.mmap
 
     def release(self) -> None:
         """Give back the memory of the pages that were read; they are read again when needed.
@@ -161,7 +161,7 @@ class ModelFile:
         >>> bool((file.tensors["output_norm.weight"].decode() == before).all())
         True
         """
-        if self.mapping is not None and hasattr(self.mapping, "madvise"):
+        if hasattr(self.mapping, "madvise"):
             self.mapping.madvise(mmap.MADV_DONTNEED)
 
 
@@ -234,7 +234,7 @@ def _slice_tensors(
     end, before = 0, ""
     for name, (encoding, shape, start) in sorted(places.items(), key=lambda item: item[1][2]):
         size = _n_bytes(name, encoding, shape)
-        if size and start < end:
+        if start < end:
             raise FormatError(f"arrays must not overlap; tensors {before!r} and {name!r} do")
         if start + size > len(data):
             raise FormatError(
@@ -242,7 +242,7 @@ def _slice_tensors(
                 f"of {len(data)} bytes of data"
             )
         tensors[name] = StoredTensor(name, encoding, shape, data[start : start + size])
-        end, before = max(end, start + size), name
+        end, before = start + size, name
     return {name: tensors[name] for name in places}
 
 
@@ -320,11 +320,11 @@ class _Header:
             self.need(self.number("Q"), 1, "characters")
         return found
 
-    def value(self, kind: int, depth: int = 0) -> Any:
+    def value(self, kind: int) -> Any:
         if kind == _STRING:
             return self.string()
         if kind == _ARRAY:
-            return self.array(depth + 1)
+            return self.array(1)
         return self.scalars(kind, 1)[0]
 
     def scalars(self, kind: int, count: int) -> list[Any]:

@@ -6,11 +6,12 @@ softmax, and neither has a row with NaN or +∞ in it; such a row is an error, n
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from primer_ref.checks import check_positive_finite
 
 __all__ = [
     "as_floats",
@@ -45,7 +46,7 @@ def as_floats(x: ArrayLike) -> Floats:
     Raises
     ------
     TypeError
-        If the entries are not real numbers, or some are masked.
+        If the entries are not real numbers, or the array is a masked one.
 
     Examples
     --------
@@ -127,14 +128,9 @@ def as_positive(x: ArrayLike, name: str) -> Floats:
     return x
 
 
-def _check_temperature(temperature: float) -> None:
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature must be positive and finite; got {temperature}")
-
-
 def _below_top(s: ArrayLike, axis: int, temperature: float) -> Floats:
     """Scores less the largest of their row, over the temperature: at most 0, and 0 somewhere."""
-    _check_temperature(temperature)
+    check_positive_finite(temperature, "temperature")
     s = as_floats(s)
     if s.ndim == 0 or s.shape[axis] == 0:
         raise ValueError(f"softmax needs at least one score; got shape {s.shape}")
@@ -298,7 +294,7 @@ def softmax_jacobian(p: ArrayLike, *, temperature: float = 1.0) -> Floats:
      [-0.25  0.25  0.  ]
      [ 0.    0.    0.  ]]
     """
-    _check_temperature(temperature)
+    check_positive_finite(temperature, "temperature")
     p = as_floats(p)
     outer = p[..., :, None] * p[..., None, :]
     jacobian: Floats = (np.eye(p.shape[-1], dtype=p.dtype) * p[..., None, :] - outer) / temperature
@@ -343,7 +339,7 @@ def softmax_vjp(p: ArrayLike, dp: ArrayLike, *, axis: int = -1, temperature: flo
     >>> print(softmax_vjp([0.5, 0.25, 0.25], [1.0, 0.0, 0.0]))
     [ 0.25  -0.125 -0.125]
     """
-    _check_temperature(temperature)
+    check_positive_finite(temperature, "temperature")
     p, dp = as_floats(p), as_floats(dp)
     ds: Floats = p * (dp - np.sum(p * dp, axis=axis, keepdims=True)) / temperature
     return ds

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.activations import sigmoid
+from primer_ref.checks import check_nonnegative, check_positive
 from primer_ref.functional import as_floats, as_positive
 
 __all__ = [
@@ -50,14 +51,9 @@ def _start(start: ArrayLike, x: Floats) -> Floats:
         raise ValueError(
             f"start must have a weight for each feature; got shapes {start.shape} and {x.shape}"
         )
+    if not np.all(np.isfinite(start)):
+        raise ValueError("start must be finite; got NaN or an infinity")
     return start
-
-
-def _check_descent(step: float, n_steps: int) -> None:
-    if not step > 0:
-        raise ValueError(f"step must be positive; got {step}")
-    if not n_steps >= 0:
-        raise ValueError(f"n_steps must not be negative; got {n_steps}")
 
 
 def uniform_gap(log_size: ArrayLike, n_cases: ArrayLike, *, delta: float) -> Floats:
@@ -191,7 +187,8 @@ def least_squares_descent(
     [2. 0.]
     """
     x, y = _read(x, y)
-    _check_descent(step, n_steps)
+    check_positive(step, "step")
+    check_nonnegative(n_steps, "n_steps")
     w = _start(start, x)
     for _ in range(n_steps):
         w = w - step * (x.T @ (x @ w - y))
@@ -266,10 +263,8 @@ class RidgelessRisk:
 
 
 def _check_powers(noise: float, signal: float) -> None:
-    if not noise >= 0:
-        raise ValueError(f"noise must not be negative; got {noise}")
-    if not signal >= 0:
-        raise ValueError(f"signal must not be negative; got {signal}")
+    check_nonnegative(noise, "noise")
+    check_nonnegative(signal, "signal")
 
 
 def ridgeless_risk(gamma: ArrayLike, *, noise: float, signal: float) -> RidgelessRisk:
@@ -494,7 +489,7 @@ def ridgeless_risk_given(x: ArrayLike, weights: ArrayLike, *, noise: float) -> R
     '0.47 0.98'
     """
     x, weights = as_floats(x), as_floats(weights)
-    _check_powers(noise, 0)
+    check_nonnegative(noise, "noise")
     if x.ndim != 2 or weights.shape != x.shape[1:]:
         raise ValueError(
             f"there must be a weight for each feature; got shapes {x.shape} and {weights.shape}"
@@ -651,7 +646,8 @@ def logistic_descent(
     z = _signed(x, labels)
     if list(times) != sorted(times):
         raise ValueError(f"times must not fall; got {list(times)}")
-    _check_descent(step, min(times, default=0))
+    check_positive(step, "step")
+    check_nonnegative(min(times, default=0), "times")
     w, at, seen = np.zeros(z.shape[1]), 0, []
     for time in times:
         for _ in range(time - at):

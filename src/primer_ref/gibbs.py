@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.checks import check_nonnegative_finite, check_positive_finite
 from primer_ref.functional import as_floats, logsumexp, softmax
-from primer_ref.information import kl_divergence
+from primer_ref.information import distribution, kl_divergence
 
 __all__ = [
     "best_of_n_kl_bound",
@@ -41,8 +41,7 @@ def _policies(rewards: ArrayLike, policies: dict[str, ArrayLike]) -> list[Floats
     if not np.all(np.isfinite(read[0])):
         raise ValueError("rewards must be finite")
     for name, p in zip(policies, read[1:], strict=True):
-        if not (np.all(p >= 0) and np.all(np.abs(np.sum(p, axis=-1) - 1) <= 1e-6)):
-            raise ValueError(f"{name} must be nonnegative and sum to 1")
+        distribution(p, name)
     return read
 
 

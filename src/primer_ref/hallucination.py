@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_nonnegative, check_nonnegative_finite
 from primer_ref.functional import as_floats
-from primer_ref.information import distribution, entropy
+from primer_ref.information import distribution, entropy, probabilities
 
 __all__ = [
     "answer_confidence",
@@ -70,12 +71,12 @@ def semantic_entropy(p: ArrayLike, meanings: ArrayLike) -> float:
     >>> print(f"{semantic_entropy([0.5, 0.4, 0.1], ['Paris', 'Paris', 'London']):.4f}")
     0.3251
     """
-    p, labels = as_floats(p), np.asarray(meanings)
+    p, labels = distribution(p), np.asarray(meanings)
     if p.ndim != 1 or labels.shape != p.shape:
         raise ValueError(f"every answer needs one meaning; got {p.shape} and {labels.shape}")
-    distribution(p)
     _, member = np.unique(labels, return_inverse=True)
-    return float(entropy(np.bincount(member, weights=p)))
+    # Sums have the precision of what is summed, and are checked as such.
+    return float(entropy(np.bincount(member, weights=p).astype(p.dtype)))
 
 
 def _counts(counts: ArrayLike) -> NDArray[np.int64]:
@@ -117,8 +118,7 @@ def missing_mass(p: ArrayLike, counts: ArrayLike) -> float:
     >>> missing_mass([0.5, 0.25, 0.25], [3, 0, 1])
     0.25
     """
-    p, numbers = as_floats(p), _counts(counts)
-    distribution(p)
+    p, numbers = distribution(p), _counts(counts)
     if p.shape != numbers.shape:
         raise ValueError(f"every outcome needs a count; got {p.shape} and {numbers.shape}")
     return float(np.sum(p[numbers == 0]))
@@ -206,9 +206,9 @@ def good_turing_radius(n: int, *, delta: float) -> float:
     return math.sqrt(2 * math.log(2 / delta) / n)
 
 
-def _check_term(name: str, value: float, *, least: int = 0) -> None:
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}; got {value}")
+def _check_errors(errors: int) -> None:
+    if not errors >= 1:
+        raise ValueError(f"errors must be at least 1; got {errors}")
 
 
 def validity_bound(
@@ -261,10 +261,10 @@ def validity_bound(
     >>> print(f"{validity_bound(0.2, valid=1, errors=364, miscalibration=0.05):.4f}")
     0.3473
     """
-    _check_term("classification_error", classification_error)
-    _check_term("valid", valid)
-    _check_term("errors", errors, least=1)
-    _check_term("miscalibration", miscalibration)
+    check_nonnegative(classification_error, "classification_error")
+    check_nonnegative(valid, "valid")
+    _check_errors(errors)
+    check_nonnegative(miscalibration, "miscalibration")
     return 2 * classification_error - valid / errors - miscalibration
 
 
@@ -317,8 +317,8 @@ def singleton_bound(counts: ArrayLike, *, errors: int, miscalibration: float) ->
     >>> print(f"{singleton_bound(counts, errors=364, miscalibration=0.0):.4f}")
     0.0766
     """
-    _check_term("errors", errors, least=1)
-    _check_term("miscalibration", miscalibration)
+    _check_errors(errors)
+    check_nonnegative(miscalibration, "miscalibration")
     n = int(np.sum(_counts(counts)))
     slack = (35 + 6 * math.log(n)) / math.sqrt(n)
     return good_turing_mass(counts) - 2 / errors - slack - miscalibration
@@ -353,8 +353,7 @@ def answer_confidence(penalty: float) -> float:
     >>> answer_confidence(3.0)
     0.75
     """
-    if not 0 <= penalty < math.inf:
-        raise ValueError(f"penalty must be finite and at least 0; got {penalty}")
+    check_nonnegative_finite(penalty, "penalty")
     return penalty / (1 + penalty)
 
 
@@ -388,16 +387,13 @@ def answer_value(confidence: ArrayLike, *, penalty: float) -> Floats:
     >>> print(answer_value([0.5, 0.75, 1.0], penalty=3.0))
     [-1.  0.  1.]
     """
-    answer_confidence(penalty)
-    p = as_floats(confidence)
-    bad = ~((p >= 0) & (p <= 1))
-    if np.any(bad):
-        raise ValueError(f"confidence must be in [0, 1]; got {p[bad][0]}")
+    check_nonnegative_finite(penalty, "penalty")
+    p = probabilities(confidence, "confidence")
     value: Floats = p - penalty * (1 - p)
     return value
 
 
-def _sorted_outcomes(scores: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
+def _scored_outcomes(scores: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
     """Scores that can be ordered, and an outcome 0 or 1 for each."""
     s, y = as_floats(scores), as_floats(correct)
     if s.ndim != 1 or s.shape != y.shape or not s.size:
@@ -442,7 +438,7 @@ def risk_coverage(scores: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats
     >>> print(coverage, risk.round(3))
     [0.25 0.5  0.75 1.  ] [0.    0.    0.333 0.5  ]
     """
-    s, y = _sorted_outcomes(scores, correct)
+    s, y = _scored_outcomes(scores, correct)
     order = np.argsort(-s, kind="stable")
     given = np.arange(1, len(s) + 1)
     risk = np.cumsum(1 - y[order]) / given
@@ -520,7 +516,7 @@ def auroc(scores: ArrayLike, correct: ArrayLike) -> float:
     >>> auroc([0.9, 0.2, 0.6, 0.6], [1, 0, 1, 0])
     0.875
     """
-    s, y = _sorted_outcomes(scores, correct)
+    s, y = _scored_outcomes(scores, correct)
     right, wrong = s[y == 1], np.sort(s[y == 0])
     if not right.size or not wrong.size:
         raise ValueError("answers must be right and wrong; got one kind only")

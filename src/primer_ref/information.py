@@ -1,8 +1,8 @@
 """Surprisal, entropy, divergence and code lengths of finite distributions.
 
-Every function checks that what it is given is a distribution and says what is wrong if not; none
-repairs it. Throughout, 0 · log 0 counts as 0, its limit. Logarithms are natural (nats) unless a
-``base`` is given; base 2 measures in bits.
+What must be a distribution is checked, and the message says what is wrong; nothing is repaired.
+Throughout, 0 · log 0 counts as 0, its limit. Logarithms are natural (nats) unless a ``base`` is
+given; base 2 measures in bits, as do bits per byte and the lengths of codewords.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "kraft_sum",
     "mutual_information",
     "perplexity",
+    "probabilities",
     "shannon_code_lengths",
     "surprisal",
     "surviving_mass",
@@ -37,8 +38,36 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 
-def _probabilities(p: ArrayLike, name: str = "p") -> Floats:
-    """Return an array whose every entry lies in [0, 1], or say which one does not."""
+def probabilities(p: ArrayLike, name: str = "p") -> Floats:
+    """Read numbers of which each is a probability by itself, or say which one is none.
+
+    Parameters
+    ----------
+    p : array_like, shape (...)
+        Numbers in [0, 1]; they need not sum to 1, as those of a `distribution` must.
+    name : str
+        What the caller calls them; the message begins with it.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        The probabilities as floats, none of them changed.
+
+    Raises
+    ------
+    ValueError
+        If an entry is not in [0, 1].
+
+    Examples
+    --------
+    >>> from primer_ref.information import probabilities
+    >>> print(probabilities([0.9, 0.9]))
+    [0.9 0.9]
+    >>> probabilities([0.9, 1.1], "shares")
+    Traceback (most recent call last):
+        ...
+    ValueError: shares must hold probabilities in [0, 1]; got 1.1
+    """
     p = as_floats(p)
     bad = ~((p >= 0) & (p <= 1))  # written so that NaN is bad
     if np.any(bad):
@@ -155,7 +184,7 @@ def surprisal(p: ArrayLike, *, base: float = math.e) -> Floats:
     >>> print(surprisal([0.5, 0.25, 0.0], base=2))
     [ 1.  2. inf]
     """
-    p = _probabilities(p)
+    p = probabilities(p)
     with np.errstate(divide="ignore"):
         # Adding 0 turns the −0 of a certain event into 0.
         return np.asarray(-np.log(p) / _unit(base) + 0)
@@ -525,7 +554,7 @@ def surviving_mass(end_probabilities: ArrayLike) -> Floats:
     >>> print(surviving_mass([0.5, 0.5, 0.5]))
     [0.5   0.25  0.125]
     """
-    return np.cumprod(1 - _probabilities(end_probabilities, "end_probabilities"))
+    return np.cumprod(1 - probabilities(end_probabilities, "end_probabilities"))
 
 
 def guessing_bounds(rank_probabilities: ArrayLike, *, base: float = math.e) -> tuple[float, float]:

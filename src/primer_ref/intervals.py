@@ -15,16 +15,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_nonnegative, check_share
 from primer_ref.functional import as_floats
+from primer_ref.information import probabilities
 
 __all__ = [
     "Estimate",
+    "binomial",
     "bootstrap_interval",
     "clustered_standard_error",
     "coverage",
     "exact_interval",
     "finite_scores",
     "mean_interval",
+    "normal_interval",
     "normal_quantile",
     "standard_error",
     "wilson_interval",
@@ -74,9 +78,42 @@ def normal_quantile(level: float) -> float:
     >>> print(f"{normal_quantile(0.95):.4f}")
     1.9600
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1; got {level}")
+    check_share(level, "level")
     return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def normal_interval(value: float, error: float, *, level: float = 0.95) -> Estimate:
+    r"""Interval around an estimate whose error is normal, :math:`v \pm z\,\sigma`.
+
+    Parameters
+    ----------
+    value : float
+        The estimate v.
+    error : float
+        Its standard error σ, at least 0.
+    level : float
+        Probability that the interval holds the true value.
+
+    Returns
+    -------
+    Estimate
+        The estimate and its interval.
+
+    Raises
+    ------
+    ValueError
+        If the standard error is negative or the level is not in (0, 1).
+
+    Examples
+    --------
+    >>> from primer_ref.intervals import normal_interval
+    >>> found = normal_interval(0.75, 0.05)
+    >>> print(f"{found.value:.2f} from {found.low:.3f} to {found.high:.3f}")
+    0.75 from 0.652 to 0.848
+    """
+    check_nonnegative(error, "error")
+    half = normal_quantile(level) * error
+    return Estimate(value, value - half, value + half)
 
 
 def finite_scores(x: ArrayLike, name: str = "x", *, at_least: int = 2) -> Floats:
@@ -186,8 +223,7 @@ def mean_interval(x: ArrayLike, *, level: float = 0.95) -> Estimate:
     0.75 from 0.665 to 0.835
     """
     x = finite_scores(x)
-    mean, half = float(np.mean(x)), normal_quantile(level) * standard_error(x)
-    return Estimate(mean, mean - half, mean + half)
+    return normal_interval(float(np.mean(x)), standard_error(x), level=level)
 
 
 def clustered_standard_error(x: ArrayLike, clusters: ArrayLike) -> float:
@@ -333,28 +369,60 @@ def exact_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     0.0000 0.1684
     """
     _check_counts(successes, n)
-    normal_quantile(level)
+    check_share(level, "level")
     tail = (1 - level) / 2
 
     def at_least(p: float) -> float:
-        return float(np.sum(_binomial(n, p)[successes:])) - tail
+        return float(np.sum(binomial(n, p)[successes:])) - tail
 
     def at_most(p: float) -> float:
-        return tail - float(np.sum(_binomial(n, p)[: successes + 1]))
+        return tail - float(np.sum(binomial(n, p)[: successes + 1]))
 
     low = 0.0 if successes == 0 else _bisect(at_least, 0.0, 1.0)
     high = 1.0 if successes == n else _bisect(at_most, 0.0, 1.0)
     return Estimate(successes / n, low, high)
 
 
-def _binomial(n: int, p: float) -> NDArray[np.float64]:
-    """Probabilities of 0 to n successes."""
+def binomial(n: int, p: ArrayLike) -> NDArray[np.float64]:
+    r"""Law of the number of successes in n trials, :math:`\binom nk p^k (1-p)^{n-k}`.
+
+    Parameters
+    ----------
+    n : int
+        Number of independent trials.
+    p : array_like, shape (...)
+        Probability of success in each.
+
+    Returns
+    -------
+    ndarray, shape (..., n + 1)
+        Probabilities of k = 0 to n successes.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is negative or an entry of ``p`` is not in [0, 1].
+
+    Notes
+    -----
+    By logarithms, since the coefficients of a large n exceed the largest float.
+
+    Examples
+    --------
+    >>> from primer_ref.intervals import binomial
+    >>> print(binomial(2, [0.5, 1.0]))
+    [[0.25 0.5  0.25]
+     [0.   0.   1.  ]]
+    """
+    check_nonnegative(n, "n")
+    p = np.asarray(probabilities(p), np.float64)[..., None]  # (..., 1)
     k = np.arange(n + 1)
-    if p in (0, 1):
-        return np.where(k == n * p, 1.0, 0.0)
     log_factorials = np.cumsum(np.log(np.maximum(k, 1)))
     log_choose = log_factorials[n] - log_factorials - log_factorials[::-1]
-    return np.asarray(np.exp(log_choose + k * math.log(p) + (n - k) * math.log1p(-p)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hits = np.where(k > 0, k * np.log(p), 0)  # 0 · log 0 = 0
+        misses = np.where(k < n, (n - k) * np.log1p(-p), 0)
+    return np.asarray(np.exp(log_choose + hits + misses))
 
 
 def _bisect(function: Callable[[float], float], low: float, high: float) -> float:
@@ -402,7 +470,7 @@ def coverage(interval: Callable[[int, int], Estimate], n: int, p: float) -> floa
         raise ValueError(f"coverage needs n ≥ 1 and p in [0, 1]; got {n} and {p}")
     found = [interval(k, n) for k in range(n + 1)]
     holds = np.array([estimate.low <= p <= estimate.high for estimate in found])
-    return float(np.sum(_binomial(n, p)[holds]))
+    return float(np.sum(binomial(n, p)[holds]))
 
 
 def bootstrap_interval(
@@ -460,7 +528,7 @@ def bootstrap_interval(
     x = as_floats(x)
     if x.ndim == 0 or len(x) == 0 or n_resamples < 1:
         raise ValueError(f"a bootstrap needs data and resamples; got {x.shape}, {n_resamples}")
-    normal_quantile(level)
+    check_share(level, "level")
     draws = [statistic(x[rng.integers(len(x), size=len(x))]) for _ in range(n_resamples)]
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(float(statistic(x)), float(low), float(high))

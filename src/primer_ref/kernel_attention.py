@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_positive
 from primer_ref.functional import as_floats, softmax
 
 __all__ = [
@@ -29,6 +30,12 @@ __all__ = [
 
 Floats = NDArray[np.floating[Any]]
 Kernel = Callable[[Floats, Floats], Floats]
+
+
+def _square_distances(q: Floats, k: Floats) -> Floats:
+    """Squared distance of every query from every key."""
+    distance2: Floats = np.sum((q[:, None, :] - k[None, :, :]) ** 2, axis=-1)  # (T, S)
+    return distance2
 
 
 def exponential_kernel(q: ArrayLike, k: ArrayLike) -> Floats:
@@ -92,11 +99,9 @@ def gaussian_kernel(q: ArrayLike, k: ArrayLike, *, bandwidth: float) -> Floats:
     >>> print(gaussian_kernel([[2.0]], [[2.0], [1.0]], bandwidth=1.0).round(4))
     [[1.     0.6065]]
     """
-    if not bandwidth > 0:
-        raise ValueError(f"bandwidth must be positive; got {bandwidth}")
+    check_positive(bandwidth, "bandwidth")
     q, k = as_floats(q), as_floats(k)
-    distance2 = np.sum((q[:, None, :] - k[None, :, :]) ** 2, axis=-1)  # (T, S)
-    similarity: Floats = np.exp(-distance2 / (2 * bandwidth**2))
+    similarity: Floats = np.exp(-_square_distances(q, k) / (2 * bandwidth**2))
     return similarity
 
 
@@ -175,9 +180,8 @@ def gaussian_form_weights(q: ArrayLike, k: ArrayLike) -> Floats:
     [[0.1956 0.8044]] [[0.1956 0.8044]]
     """
     q, k = as_floats(q), as_floats(k)
-    distance2 = np.sum((q[:, None, :] - k[None, :, :]) ** 2, axis=-1)  # (T, S)
     norm2 = np.sum(k * k, axis=-1)  # (S,)
-    return softmax((norm2 - distance2) / (2 * math.sqrt(q.shape[-1])))
+    return softmax((norm2 - _square_distances(q, k)) / (2 * math.sqrt(q.shape[-1])))
 
 
 def positive_features(x: ArrayLike, directions: ArrayLike) -> Floats:

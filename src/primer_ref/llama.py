@@ -42,7 +42,7 @@ __all__ = [
     "unembed",
 ]
 
-PIECE = 128  # tokens that are taken through the model at once where only the last one counts
+PIECE = 128  # tokens that are taken through the model at once where not all logits are kept
 
 # float32 throughout: the tests assert it, and the types allow what the shared functions allow.
 Floats = NDArray[np.floating[Any]]
@@ -445,7 +445,7 @@ def generate_batch(
 
     Notes
     -----
-    What a sequence gets does not depend on its neighbours, save in the rounding of float32, whose
+    What a sequence gets does not depend on its neighbors, save in the rounding of float32, whose
     order of summation depends on the size of the batch.
 
     Examples

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.embeddings import truncated_svd
 from primer_ref.functional import as_floats
 from primer_ref.transformer import Weights
 
@@ -289,7 +290,7 @@ def best_adapter(delta: ArrayLike, *, rank: int) -> Adapter:
     Raises
     ------
     ValueError
-        If the rank is not from 1 to the smaller side.
+        If the rank is not from 1 to the smaller side, or an entry is not finite.
 
     Notes
     -----
@@ -310,9 +311,8 @@ def best_adapter(delta: ArrayLike, *, rank: int) -> Adapter:
     """
     delta = as_floats(delta)
     _check_rank(rank, *delta.shape)
-    u, sigma, vt = np.linalg.svd(delta, full_matrices=False)
-    root = np.sqrt(sigma[:rank])
-    return Adapter(u[:, :rank] * root, root[:, None] * vt[:rank])
+    factors = truncated_svd(delta, rank)
+    return Adapter(factors.words, factors.contexts.T)
 
 
 def adapt_attention(weights: Weights, adapters: Sequence[Adapter], *, alpha: float) -> Weights:

@@ -1,7 +1,7 @@
 r"""Losses of a language model: cross-entropy from logits, and what training adds to it.
 
 Logits hold one row a prediction and one column a token of the vocabulary; targets are token
-numbers. All losses are in nats and run on tensors as on arrays.
+numbers. Losses are in nats, `z_loss` in their squares, and run on tensors as on arrays.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def label_smoothed_loss(
     Parameters
     ----------
     logits : array_like, shape (..., V)
-        Scores, all finite unless there is no smoothing.
+        Scores, all finite.
     targets : array_like of int, shape (...)
         Token numbers y.
     smoothing : float
@@ -230,7 +230,7 @@ def z_loss(logits: ArrayLike, *, mask: ArrayLike | None = None) -> Floats:
     Returns
     -------
     ndarray, shape ()
-        0 where logits are log-probabilities.
+        Nats², 0 where logits are log-probabilities.
 
     Raises
     ------

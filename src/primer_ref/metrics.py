@@ -42,7 +42,7 @@ def tokenize_13a(text: str) -> list[str]:
     Returns
     -------
     list of str
-        Words; punctuation stands alone, save apostrophes, hyphens that follow no digit, and
+        Words; ASCII punctuation stands alone, save apostrophes, hyphens that follow no digit, and
         periods and commas between digits.
 
     References
@@ -309,7 +309,7 @@ def sentence_bleu(candidate: Tokens, references: Sequence[Tokens], *, max_order:
     >>> print(sentence_bleu(["yes", "sir"], [["yes", "sir"]]).score)
     100.0
     """
-    return bleu([candidate], [references], max_order=max(1, min(max_order, len(candidate))))
+    return bleu([candidate], [references], max_order=min(max_order, max(1, len(candidate))))
 
 
 def _character_counts(candidate: str, reference: str, max_order: int) -> Floats:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_nonnegative, check_positive_finite
 from primer_ref.functional import as_floats
 from primer_ref.numerics import FloatFormat, neighbors, round_to
 from primer_ref.summation import naive_sum
@@ -57,10 +58,8 @@ class LossScale:
     clean_steps: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale < np.inf:
-            raise ValueError(f"scale must be positive and finite; got {self.scale}")
-        if self.clean_steps < 0:
-            raise ValueError(f"clean_steps must not be negative; got {self.clean_steps}")
+        check_positive_finite(self.scale, "scale")
+        check_nonnegative(self.clean_steps, "clean_steps")
 
 
 def update_loss_scale(
@@ -182,8 +181,8 @@ def unshifted_logsumexp(x: ArrayLike, format: FloatFormat) -> Doubles:
     Returns
     -------
     ndarray, shape (...)
-        The result in nats; infinite where an exponential or the sum overflows, −∞ where all
-        exponentials underflow.
+        The result in nats; infinite (NaN in a format without infinities) where an exponential or
+        the sum overflows, −∞ where all exponentials underflow.
 
     Raises
     ------
@@ -193,8 +192,8 @@ def unshifted_logsumexp(x: ArrayLike, format: FloatFormat) -> Doubles:
     Notes
     -----
     Rounding the exponentials and their sum changes the sum by a factor within
-    :math:`1 \pm \gamma_n`, so the logarithm by at most about nu, whatever the scores; rounding the
-    logarithm adds u times its size.
+    :math:`1 \pm \gamma_n`, so the logarithm by at most about nu, whatever the scores, as
+    long as nothing over- or underflows; rounding the logarithm adds u times its size.
 
     References
     ----------
@@ -271,7 +270,8 @@ def unshifted_softmax(x: ArrayLike, format: FloatFormat) -> Doubles:
     Returns
     -------
     ndarray, shape (..., n)
-        Weights; NaN where an exponential overflows.
+        Weights; NaN where an exponential overflows or all of them underflow, 0 where only their
+        sum overflows.
 
     Raises
     ------

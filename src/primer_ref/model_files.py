@@ -248,9 +248,7 @@ def from_gguf(path: str | PathLike[str]) -> Parts:
         frequencies = frequencies / slower
     scaling = file.metadata.get("llama.rope.scaling.type", "none")
     if scaling == "linear":
-        factor = file.metadata.get("llama.rope.scaling.factor")
-        if type(factor) is not float:
-            raise FormatError(f"llama.rope.scaling.factor must be of type float; got {factor!r}")
+        factor = _sizes(file.metadata, {"factor": ("llama.rope.scaling.factor", float)})["factor"]
         frequencies = _as_format_error(lambda: interpolate_positions(frequencies, factor=factor))
     elif scaling != "none":
         raise FormatError(f"rope scaling must be 'none' or 'linear'; got {scaling!r:.60}")
@@ -364,6 +362,8 @@ def from_safetensors(path: str | PathLike[str]) -> Parts:
         tensors |= file.tensors
     if tied:
         tensors.pop("lm_head.weight", None)
+    elif sizes.get("tie_word_embeddings") is False and "lm_head.weight" not in tensors:
+        raise FormatError("a model whose table is not shared must have lm_head.weight; got none")
 
     def release() -> None:
         for file in files:

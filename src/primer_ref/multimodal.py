@@ -248,8 +248,8 @@ def information_bound(scores: ArrayLike) -> Floats:
     -----
     Implements :eq:`eq-information-bound`.
 
-    The best scores are :math:`\log p(x, y) / (p(x) p(y))`; with them the mean tends to the mutual
-    information as n grows.
+    The best scores are :math:`\log\frac{p(x, y)}{p(x)\,p(y)}`; with them the mean tends to the
+    mutual information as n grows.
 
     References
     ----------
@@ -263,7 +263,8 @@ def information_bound(scores: ArrayLike) -> Floats:
     >>> print(f"{information_bound(99 * np.eye(8)):.4f} = log 8")
     2.0794 = log 8
     """
-    bound: Floats = math.log(as_floats(scores).shape[0]) - info_nce(scores)
+    loss = info_nce(scores)
+    bound: Floats = math.log(as_floats(scores).shape[0]) - loss
     return bound
 
 

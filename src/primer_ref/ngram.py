@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_nonnegative_finite
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -155,7 +156,7 @@ def interpolate(counts: ArrayLike, totals: ArrayLike, prior: Floats, strength: f
     Raises
     ------
     ValueError
-        If a number is negative or not finite.
+        If a count, a total or the strength is negative or not finite.
 
     Notes
     -----
@@ -169,8 +170,7 @@ def interpolate(counts: ArrayLike, totals: ArrayLike, prior: Floats, strength: f
     [0.3 0.1]
     """
     counts, totals = _nonnegative(counts, "counts"), _nonnegative(totals, "totals")
-    if not 0 <= strength < np.inf:
-        raise ValueError(f"strength must be finite and at least 0; got {strength}")
+    check_nonnegative_finite(strength, "strength")
     weight = totals + strength
     seen = totals > 0
     return np.where(seen, (counts + strength * prior) / np.where(seen, weight, 1), prior)
@@ -188,7 +188,7 @@ def _nonnegative(x: ArrayLike, name: str) -> NDArray[np.float64]:
 class NgramModel:
     """Counts of all n-grams up to a length, and how to turn them into probabilities.
 
-    Parameters
+    Attributes
     ----------
     n_symbols : int
         Size V of the alphabet, without the end symbol.
@@ -244,10 +244,11 @@ class NgramModel:
         [1.  1.  0.5]
         """
         p = np.full(np.size(sequence) + 1, 1 / (self.n_symbols + 1))
-        grams = list(_grams([sequence], self.n_symbols, self.order))
+        base = self.n_symbols + 2
+        grams = _grams([sequence], self.n_symbols, self.order)
         for k in range(self.lowest, self.order + 1):
-            context = grams[k] - grams[k] % (self.n_symbols + 2)
-            totals = self._count(k, context, context + self.n_symbols + 2)
+            context = grams[k] - grams[k] % base
+            totals = self._count(k, context, context + base)
             p = interpolate(self._count(k, grams[k], grams[k] + 1), totals, p, self.strength)
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(p))
@@ -375,8 +376,7 @@ def fit_ngrams(
     """
     if not 0 <= lowest <= order:
         raise ValueError(f"lowest must be between 0 and order = {order}; got {lowest}")
-    if not 0 <= strength < np.inf:
-        raise ValueError(f"strength must be finite and at least 0; got {strength}")
+    check_nonnegative_finite(strength, "strength")
     codes, cumulative = [], []
     for grams in _grams(sequences, n_symbols, order):
         unique, counts = np.unique(grams, return_counts=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_nonnegative
 from primer_ref.functional import as_floats
 
 __all__ = ["layer_norm", "layer_norm_jacobian", "rms_norm", "rms_norm_jacobian"]
@@ -23,8 +24,7 @@ def _check(x: Floats, weight: Floats, eps: float) -> None:
         raise ValueError(
             f"weight must have one gain a coordinate; got shapes {weight.shape} and {x.shape}"
         )
-    if not eps >= 0:
-        raise ValueError(f"eps must not be negative; got {eps}")
+    check_nonnegative(eps, "eps")
 
 
 def rms_norm(x: ArrayLike, weight: ArrayLike, *, eps: float = 1e-5) -> Floats:

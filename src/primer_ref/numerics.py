@@ -72,9 +72,10 @@ class FloatFormat:
     has_infinity: bool = True
 
     def __post_init__(self) -> None:
-        if not (2 <= self.exponent_bits <= 11 and 1 <= self.mantissa_bits <= 52):
+        most = 10 + self.has_infinity  # numbers of double precision end where its infinity begins
+        if not (2 <= self.exponent_bits <= most and 1 <= self.mantissa_bits <= 52):
             raise ValueError(
-                "a format needs 2 to 11 exponent bits and 1 to 52 mantissa bits; "
+                f"a format needs 2 to {most} exponent bits and 1 to 52 mantissa bits; "
                 f"got {self.exponent_bits} and {self.mantissa_bits}"
             )
 

@@ -1,14 +1,13 @@
 """Softmax in pieces: what attention finds among some of the keys, and how two finds become one.
 
-Attention over some of the keys leaves three things: the largest score m, the sum ℓ of exponentials
-below it, and the sum o of values under the same weights. Two such results over different keys merge
-into one, in any order and any grouping. So scores can be read one after the other, or block by
-block, or by many processors at once.
+Attention over some of the keys leaves three things: the largest score m, the sum ℓ of the
+exponentials of score − m, and the sum o of values under these weights. Two such results over
+different keys merge into one, in any order and any grouping. So scores can be read one after the
+other, or block by block, or by many processors at once.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -16,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.functional import as_floats, as_mask
+from primer_ref.attention import masked_scores
+from primer_ref.functional import as_floats
 
 __all__ = [
     "Partial",
     "finish",
-    "masked_scores",
     "merge",
     "nothing_seen",
     "online_softmax",
@@ -82,49 +81,6 @@ def nothing_seen(shape: tuple[int, ...], size: int, *, dtype: Any = np.float64) 
     return Partial(zeros - np.inf, zeros, np.zeros((*shape, size), dtype))
 
 
-def masked_scores(q: ArrayLike, k: ArrayLike, mask: ArrayLike | None = None) -> Floats:
-    r"""Score each key for each query, :math:`QK^\T/\sqrt{d_k} + M`.
-
-    Parameters
-    ----------
-    q : array_like, shape (..., T, D)
-        Queries.
-    k : array_like, shape (..., S, D)
-        Keys.
-    mask : array_like, shape (..., T, S), optional
-        0 shows, −∞ hides.
-
-    Returns
-    -------
-    ndarray, shape (..., T, S)
-        Scores in nats; their softmax is `primer_ref.attention.attention_weights`.
-
-    Raises
-    ------
-    ValueError
-        If queries and keys differ in size or are no rows.
-    TypeError
-        If the mask holds truth values.
-
-    Examples
-    --------
-    >>> from primer_ref.online_softmax import masked_scores
-    >>> print(masked_scores([[2.0, 0, 0, 0]], [[3.0, 0, 0, 0], [1.0, 0, 0, 0]]))
-    [[3. 1.]]
-    """
-    q, k = as_floats(q), as_floats(k)
-    if not q.shape or len(k.shape) < 2:
-        raise ValueError(f"queries and keys must be rows; got shapes {q.shape} and {k.shape}")
-    if q.shape[-1] != k.shape[-1]:
-        raise ValueError(
-            f"queries and keys must have one size; got {q.shape[-1]} and {k.shape[-1]}"
-        )
-    scores: Floats = q @ np.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])  # (..., T, S)
-    if mask is None:
-        return scores
-    return scores + as_mask(mask).astype(scores.dtype, copy=False)
-
-
 def partial_attention(
     q: ArrayLike, k: ArrayLike, v: ArrayLike, mask: ArrayLike | None = None
 ) -> Partial:
@@ -153,6 +109,8 @@ def partial_attention(
     ------
     ValueError
         If queries and keys differ in size, or a row's largest score is NaN or +∞.
+    TypeError
+        If the mask holds truth values.
 
     Notes
     -----

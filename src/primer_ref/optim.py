@@ -2,7 +2,7 @@
 
 Every step is a pure function ``step(weights, gradient, state, *, rate, …)`` that returns new
 weights and a new state; what it was given stays as it was. Before the first step the state is what
-`zeros` makes of the weights (`momentum`) or `first_moments` (`adam`, `adamw`).
+`zeros` makes of the weights (`momentum`) or `initial_moments` (`adam`, `adamw`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from primer_ref.checks import check_nonnegative_finite
+from primer_ref.checks import check_nonnegative_finite, check_positive
 from primer_ref.trees import tree_leaves, tree_map
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
     "adam",
     "adamw",
     "clip_by_global_norm",
-    "first_moments",
     "global_norm",
+    "initial_moments",
     "momentum",
     "sgd",
     "zeros",
@@ -57,9 +57,10 @@ def _checked(rate: float, name: str = "rate") -> float:
     return float(rate)
 
 
-def _check_average(beta: float, name: str) -> None:
+def _average(beta: float, name: str) -> float:
     if not 0 <= beta < 1:
         raise ValueError(f"{name} must be in [0, 1); got {beta}")
+    return float(beta)
 
 
 def zeros(weights: Tree) -> Tree:
@@ -85,7 +86,7 @@ def zeros(weights: Tree) -> Tree:
     return tree_map(np.zeros_like, weights)
 
 
-def first_moments(weights: Tree) -> Moments:
+def initial_moments(weights: Tree) -> Moments:
     """Make the state of Adam before the first step.
 
     Parameters
@@ -101,8 +102,8 @@ def first_moments(weights: Tree) -> Moments:
     Examples
     --------
     >>> import numpy as np
-    >>> from primer_ref.optim import first_moments
-    >>> first_moments(np.ones(2))
+    >>> from primer_ref.optim import initial_moments
+    >>> initial_moments(np.ones(2))
     Moments(mean=array([0., 0.]), square=array([0., 0.]), n_steps=0)
     """
     return Moments(zeros(weights), zeros(weights), 0)
@@ -198,7 +199,7 @@ def momentum(
     (0.375, 1.5)
     """
     rate = _checked(rate)
-    _check_average(beta, "beta")
+    beta = _average(beta, "beta")
     velocity = tree_map(lambda u, g: beta * u + g, state, gradient)
     return tree_map(lambda w, u: w - rate * u, weights, velocity), velocity
 
@@ -207,8 +208,7 @@ def _adam_directions(
     gradient: Tree, state: Moments, beta1: float, beta2: float, eps: float
 ) -> tuple[Tree, Moments]:
     """Average anew, and divide the corrected mean by the root of the corrected mean square."""
-    _check_average(beta1, "beta1")
-    _check_average(beta2, "beta2")
+    beta1, beta2 = _average(beta1, "beta1"), _average(beta2, "beta2")
     eps = _checked(eps, "eps")
     t = state.n_steps + 1
     mean = tree_map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, gradient)
@@ -245,7 +245,7 @@ def adam(
     gradient : tree of ndarray
         Gradient g.
     state : Moments
-        Averages m and v and the number of steps, at first `first_moments`.
+        Averages m and v and the number of steps, at first `initial_moments`.
     rate : float
         Learning rate η: about the change of an entry in a step while its gradient stays about the
         same. A gradient that comes after many zeros makes a step of
@@ -285,9 +285,9 @@ def adam(
     The size of the gradient does not matter:
 
     >>> import numpy as np
-    >>> from primer_ref.optim import adam, first_moments
+    >>> from primer_ref.optim import adam, initial_moments
     >>> weights = np.zeros(2)
-    >>> step, _ = adam(weights, np.array([5.0, -1e-3]), first_moments(weights), rate=0.1)
+    >>> step, _ = adam(weights, np.array([5.0, -1e-3]), initial_moments(weights), rate=0.1)
     >>> print(step.round(4))
     [-0.1  0.1]
     """
@@ -319,7 +319,7 @@ def adamw(
     gradient : tree of ndarray
         Gradient g of the loss without the decay.
     state : Moments
-        Averages m and v and the number of steps, at first `first_moments`.
+        Averages m and v and the number of steps, at first `initial_moments`.
     rate : float
         Learning rate η.
     beta1, beta2 : float
@@ -354,8 +354,8 @@ def adamw(
 
     Examples
     --------
-    >>> from primer_ref.optim import adamw, first_moments
-    >>> step, _ = adamw(2.0, 0.0, first_moments(2.0), rate=0.1, decay=0.5)
+    >>> from primer_ref.optim import adamw, initial_moments
+    >>> step, _ = adamw(2.0, 0.0, initial_moments(2.0), rate=0.1, decay=0.5)
     >>> print(step)
     1.9
     """
@@ -426,10 +426,9 @@ def clip_by_global_norm(gradient: Tree, *, limit: float) -> tuple[Tree, float]:
     >>> clip_by_global_norm([3.0, 4.0], limit=1.0)
     ([0.6000000000000001, 0.8], 5.0)
     """
-    if not limit > 0:
-        raise ValueError(f"limit must be positive; got {limit}")
+    check_positive(limit, "limit")
     norm = global_norm(gradient)
     if not math.isfinite(norm):
         raise ValueError(f"a gradient must be finite; got one of norm {norm}")
-    factor = min(1.0, limit / norm) if norm else 1.0
+    factor = min(1.0, float(limit) / norm) if norm else 1.0
     return tree_map(lambda g: factor * g, gradient), norm

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_positive_finite
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -25,8 +26,8 @@ Floats = NDArray[np.floating[Any]]
 
 
 def _check_form(alpha: float, beta: float) -> None:
-    if not (0 < alpha < math.inf and 0 < beta < math.inf):
-        raise ValueError(f"alpha and beta must be positive and finite; got {alpha} and {beta}")
+    check_positive_finite(alpha, "alpha")
+    check_positive_finite(beta, "beta")
 
 
 def _distances(distance: ArrayLike) -> Floats:

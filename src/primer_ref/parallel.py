@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.collectives import Transfer, add_costs, all_reduce, shift, split
-from primer_ref.functional import as_floats
+from primer_ref.functional import as_floats, as_mask
 from primer_ref.heads import multi_head_attention
 from primer_ref.online_softmax import finish, merge, partial_attention
 
@@ -256,6 +256,8 @@ def tensor_parallel_attention(
     ------
     ValueError
         If the number of heads is not a multiple of the number of devices.
+    TypeError
+        If the mask holds truth values.
 
     Notes
     -----
@@ -354,7 +356,7 @@ def ring_attention(
             "n_devices must be at least 1 and at most the number of queries and of keys; "
             f"got {n_devices} for {q.shape[-2]} and {k.shape[-2]}"
         )
-    mask = np.zeros((q.shape[-2], k.shape[-2])) if mask is None else as_floats(mask)
+    mask = np.zeros((q.shape[-2], k.shape[-2])) if mask is None else as_mask(mask)
     masks = [split(rows, n_devices, axis=1) for rows in split(mask, n_devices)]
     queries, keys, values = (split(x, n_devices, axis=-2) for x in (q, k, v))
     found = [

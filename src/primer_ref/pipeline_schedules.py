@@ -203,10 +203,14 @@ def one_forward_one_backward_schedule(n_stages: int, n_microbatches: int) -> lis
     (33.0, [4, 3, 2, 1])
     """
     _check_counts(n_stages, n_microbatches)
-    forward = [[Task(stage, i) for i in range(n_microbatches)] for stage in range(n_stages)]
+    microbatches = range(n_microbatches)
     return [
-        _alternate(tasks, [Task(task.stage, task.microbatch, True) for task in tasks], warm_up)
-        for tasks, warm_up in zip(forward, range(n_stages - 1, -1, -1), strict=True)
+        _alternate(
+            [Task(stage, i) for i in microbatches],
+            [Task(stage, i, True) for i in microbatches],
+            n_stages - 1 - stage,
+        )
+        for stage in range(n_stages)
     ]
 
 

@@ -224,9 +224,8 @@ def advantages(
     if not (0 <= discount <= 1 and 0 <= decay <= 1):
         raise ValueError(f"discount and decay must be in [0, 1]; got {discount} and {decay}")
     surprise = rewards + discount * values[..., 1:] - values[..., :-1]
-    after = np.zeros(rewards.shape[:-1])
-    found = []
+    found = np.empty_like(surprise)
+    after: Any = 0.0
     for t in reversed(range(rewards.shape[-1])):
-        after = surprise[..., t] + discount * decay * after
-        found.append(after)
-    return np.reshape(np.stack(found[::-1], axis=-1) if found else rewards, rewards.shape)
+        found[..., t] = after = surprise[..., t] + discount * decay * after
+    return found

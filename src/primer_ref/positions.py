@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.autodiff_rules import reinterpret
+from primer_ref.checks import check_positive
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -68,8 +69,7 @@ def rotary_frequencies(size: int, *, base: float = 10000.0) -> NDArray[np.float6
     """
     if size < 2 or size % 2:
         raise ValueError(f"size must be a positive even number, so that it has pairs; got {size}")
-    if not base > 0:
-        raise ValueError(f"base must be positive; got {base}")
+    check_positive(base, "base")
     return np.asarray(base ** (-np.arange(0, size, 2) / size))
 
 
@@ -221,8 +221,8 @@ def rotary_half_split(x: ArrayLike, turns: Complexes) -> Floats:
     ----------
     x : array_like, shape (..., T, D)
         Queries or keys.
-    turns : ndarray of complex numbers, shape (T, D / 2)
-        The turn of each pair, see `rotations`.
+    turns : ndarray of complex numbers, shape (..., T, D / 2)
+        The turn of each pair, see `rotations`; leading axes are broadcast.
 
     Returns
     -------

@@ -211,11 +211,11 @@ def grpo_advantages(rewards: ArrayLike) -> Floats:
     it, get smaller ones, by a factor a little below :math:`\sqrt{(G - 1)/G}`.
 
     Two biases come with the form. The mean holds the answer's own reward, which shrinks the
-    expected gradient by (G − 1)/G for every prompt alike. Division by sd(r) does not: where answers
-    are right with probability p, it multiplies the gradient by about :math:`1/\sqrt{p(1 - p)}` in
-    large groups, so that prompts which are nearly always or nearly never solved get more than their
-    share of the gradient of p, which is small there. (With 2 or 3 answers in a group the factor is
-    the same for all p.)
+    expected gradient by (G − 1)/G for every prompt alike. Division by sd(r) does not treat prompts
+    alike: where answers are right with probability p, it multiplies the gradient by about
+    :math:`1/\sqrt{p(1 - p)}` in large groups, so that prompts which are nearly always or nearly
+    never solved get more than their share of the gradient of p, which is small there. (With 2 or 3
+    answers in a group the factor is the same for all p.)
 
     Implements :eq:`eq-grpo-advantages`.
 

@@ -117,7 +117,7 @@ def gaussian_mechanism_sigma(epsilon: float, delta: float, *, sensitivity: float
     -----
     The theorem is stated for ε < 1, and by continuity holds at 1. Far above 1 the formula is
     false: it falls like 1/ε where the noise that is needed falls like :math:`1/\sqrt{\varepsilon}`;
-    at δ = 1e-5 it breaks its promise from about ε = 9 on. `analytic_gaussian_sigma` has no such
+    at δ = 1e-5 it breaks its promise from about ε = 8.4 on. `analytic_gaussian_sigma` has no such
     range and never needs more.
 
     Implements :eq:`eq-gaussian-sigma`.
@@ -465,7 +465,8 @@ def clip_and_noise(
     Raises
     ------
     ValueError
-        If the gradients are not a matrix of finite numbers, C is not positive, or σ is negative.
+        If the gradients are not a matrix of finite numbers, C is not positive and finite, or σ is
+        negative or infinite.
 
     Notes
     -----
@@ -493,8 +494,7 @@ def clip_and_noise(
     if gradients.ndim != 2 or len(gradients) == 0 or not np.all(np.isfinite(gradients)):
         raise ValueError(f"gradients must be finite rows; got shape {gradients.shape}")
     check_positive_finite(max_norm, "max_norm")
-    if not 0 <= noise_multiplier < math.inf:
-        raise ValueError(f"noise_multiplier must not be negative; got {noise_multiplier}")
+    check_nonnegative_finite(noise_multiplier, "noise_multiplier")
     norms = np.linalg.norm(gradients, axis=1, keepdims=True)
     clipped = gradients / np.maximum(1, norms / max_norm)
     noise = noise_multiplier * max_norm * rng.normal(size=gradients.shape[1])

@@ -1,7 +1,7 @@
 """Weights as whole numbers with one scale, or as levels of the normal distribution.
 
-Codes that are evenly spaced leave an error of half a step everywhere. NF4's sixteen levels lie
-closer where normally distributed weights are many.
+Codes that are evenly spaced leave an error of up to half a step everywhere. NF4's sixteen levels
+lie closer where normally distributed weights are many.
 """
 
 from __future__ import annotations

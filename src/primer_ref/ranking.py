@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
+from primer_ref.checks import check_nonnegative
+
 __all__ = ["mean_reciprocal_rank", "ndcg", "recall_at_k", "reciprocal_rank_fusion"]
 
 
@@ -204,8 +206,7 @@ def reciprocal_rank_fusion(
     >>> list(reciprocal_rank_fusion([[3, 1, 2], [1, 4]]))
     [1, 3, 4, 2]
     """
-    if not k >= 0:
-        raise ValueError(f"k must not be negative; got {k}")
+    check_nonnegative(k, "k")
     scores: dict[int, float] = {}
     for ranking in rankings:
         _check_ranking(ranking)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from primer_ref.checks import check_probability
+from primer_ref.checks import check_nonnegative, check_probability
 
 __all__ = ["expected_tries", "success_probability", "verified_success"]
 
@@ -44,8 +44,7 @@ def success_probability(p: float, *, steps: int) -> float:
     [0.1216, 0.3585, 0.8179]
     """
     check_probability(p, "p")
-    if steps < 0:
-        raise ValueError(f"steps must be at least 0; got {steps}")
+    check_nonnegative(steps, "steps")
     return p**steps
 
 

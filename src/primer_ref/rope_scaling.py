@@ -1,11 +1,12 @@
 """Rules that stretch rotary frequencies, so that a model reads more tokens than it was trained on.
 
 Each rule takes frequencies to frequencies and slows the slowest pair by the factor of the
-extension. Interpolation and the rules by parts slow all slow pairs so, and their angles stay inside
-the range that training covered; a change of base slows the other slow pairs by less, and they leave
-that range. The rules differ also in what becomes of the fast pairs, which have turned round many
-times within the trained context. Whether a model then reads longer texts well is a matter of
-measurement, not of these formulas.
+extension, the rules by parts if it turns at most ``slow`` times within the trained context.
+Interpolation and the rules by parts slow all slow pairs so, and their angles stay inside the range
+that training covered; a change of base slows the other slow pairs by less, and they leave that
+range. The rules differ also in what becomes of the fast pairs, which have turned round many times
+within the trained context. Whether a model then reads longer texts well is a matter of measurement,
+not of these formulas.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primer_ref.checks import check_nonnegative, check_positive
-from primer_ref.functional import as_floats, as_positive
+from primer_ref.functional import as_positive
+from primer_ref.information import probabilities
 
 __all__ = [
     "BESIROGLU",
@@ -272,9 +273,6 @@ def exact_match(token_accuracy: ArrayLike, n_tokens: ArrayLike) -> Floats:
     >>> print(exact_match([0.5, 0.8, 0.9, 0.99], 20).round(3))
     [0.    0.012 0.122 0.818]
     """
-    p = as_floats(token_accuracy)
-    bad = ~((p >= 0) & (p <= 1))
-    if np.any(bad):
-        raise ValueError(f"token_accuracy must lie in [0, 1]; got {p[bad][0]}")
+    p = probabilities(token_accuracy, "token_accuracy")
     value: Floats = p ** as_positive(n_tokens, "n_tokens")
     return value

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_positive
 from primer_ref.functional import as_floats, logsumexp, softmax
 from primer_ref.scaling import ScalingLaw
 
@@ -65,8 +66,7 @@ def huber_loss(residuals: ArrayLike, *, delta: float) -> Floats:
     >>> print(huber_loss([0.5, 1.0, 3.0], delta=1.0))
     [0.125 0.5   2.5  ]
     """
-    if not delta > 0:
-        raise ValueError(f"delta must be positive; got {delta}")
+    check_positive(delta, "delta")
     size = np.abs(as_floats(residuals))
     value: Floats = np.where(size <= delta, size**2 / 2, delta * (size - delta / 2))
     return value

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_positive
 from primer_ref.functional import as_floats
 from primer_ref.trees import tree_map
 
@@ -311,17 +312,11 @@ def critical_batch_tokens(loss: float, *, scale: float = 2e8, exponent: float = 
     >>> print(f"{critical_batch_tokens(3.0):.2e} {critical_batch_tokens(2.0):.2e}")
     1.07e+06 7.37e+06
     """
-    if not (loss > 0 and scale > 0 and exponent > 0):
-        raise ValueError(
-            f"loss, scale and exponent must be positive; got {loss}, {scale} and {exponent}"
-        )
+    check_positive(loss, "loss")
+    check_positive(scale, "scale")
+    check_positive(exponent, "exponent")
     tokens: float = scale / loss ** (1 / exponent)
     return tokens
-
-
-def _check_batches(batch: float, base: float) -> None:
-    if not (batch > 0 and base > 0):
-        raise ValueError(f"batch sizes must be positive; got {batch} and {base}")
 
 
 def linear_rate(rate: float, *, batch: float, base: float) -> float:
@@ -363,7 +358,8 @@ def linear_rate(rate: float, *, batch: float, base: float) -> float:
     >>> linear_rate(0.1, batch=1024, base=256)
     0.4
     """
-    _check_batches(batch, base)
+    check_positive(batch, "batch")
+    check_positive(base, "base")
     return rate * batch / base
 
 
@@ -406,7 +402,8 @@ def square_root_rate(rate: float, *, batch: float, base: float) -> float:
     >>> square_root_rate(0.1, batch=1024, base=256)
     0.2
     """
-    _check_batches(batch, base)
+    check_positive(batch, "batch")
+    check_positive(base, "base")
     return rate * math.sqrt(batch / base)
 
 

@@ -49,8 +49,8 @@ class LayerCost:
     path_length: int
 
 
-def _check_positive(**sizes: int) -> None:
-    for name, size in sizes.items():
+def _check_sizes(n_tokens: int, width: int) -> None:
+    for name, size in (("n_tokens", n_tokens), ("width", width)):
         if not size >= 1:
             raise ValueError(f"{name} must be at least 1; got {size}")
 
@@ -89,7 +89,7 @@ def recurrence_cost(n_tokens: int, width: int) -> LayerCost:
     >>> recurrence_cost(1000, 512)
     LayerCost(flops=1048576000, sequential=1000, path_length=999)
     """
-    _check_positive(n_tokens=n_tokens, width=width)
+    _check_sizes(n_tokens, width)
     return LayerCost(4 * n_tokens * width**2, n_tokens, n_tokens - 1)
 
 
@@ -132,7 +132,7 @@ def convolution_cost(n_tokens: int, width: int, *, kernel: int) -> LayerCost:
     >>> convolution_cost(1000, 512, kernel=4).path_length
     333
     """
-    _check_positive(n_tokens=n_tokens, width=width)
+    _check_sizes(n_tokens, width)
     if kernel < 2:
         raise ValueError(f"kernel must be at least 2; got {kernel}")
     return LayerCost(2 * kernel * n_tokens * width**2, 1, -(-(n_tokens - 1) // (kernel - 1)))
@@ -175,7 +175,7 @@ def attention_cost(n_tokens: int, width: int) -> LayerCost:
     >>> attention_cost(1000, 512).flops / recurrence_cost(1000, 512).flops
     3.953125
     """
-    _check_positive(n_tokens=n_tokens, width=width)
+    _check_sizes(n_tokens, width)
     return LayerCost(8 * n_tokens * width**2 + 4 * n_tokens**2 * width, 1, 1)
 
 

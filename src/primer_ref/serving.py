@@ -31,7 +31,7 @@ __all__ = [
 def prefill_intensity(
     config: Config, parameters: ParameterCount, *, n_tokens: int, bytes_per_number: float = 2
 ) -> float:
-    """Operations a byte while a prompt is read: about as many as it has tokens.
+    """Operations a byte while a prompt is read: in 16 bits, about as many as it has tokens.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def prefill_intensity(
     Returns
     -------
     float
-        FLOP a byte; operations on visible pairs only.
+        FLOP a byte; operations on visible pairs only, and scores of every token, as when a text is
+        scored.
 
     Raises
     ------
@@ -93,8 +94,8 @@ def decode_intensity(
     r"""Operations a byte of a decoding step.
 
     With N weights of b bytes and caches of κ bytes in which a token's pairs cost :math:`f`
-    operations, :math:`B(2N + f) / (bN + B\kappa)`: at first it grows with the batch, and it never
-    exceeds :math:`(2N + f)/\kappa`.
+    operations, :math:`B(2N + f) / (bN + B\kappa)`: it grows with the batch, at first in proportion,
+    and never exceeds :math:`(2N + f)/\kappa`.
 
     Parameters
     ----------

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.functional import as_floats
+from primer_ref.checks import check_share
+from primer_ref.functional import as_floats, as_positive
+from primer_ref.positions import turns_at
 
 __all__ = [
     "Spectrum",
@@ -163,10 +165,7 @@ def wavelengths(frequencies: ArrayLike) -> Floats:
     >>> print(wavelengths(rotary_frequencies(6, base=1000.0)).round(2))
     [  6.28  62.83 628.32]
     """
-    frequencies = as_floats(frequencies)
-    if not np.all(frequencies > 0):
-        raise ValueError(f"frequencies must be positive; got {np.min(frequencies)}")
-    return np.asarray(2 * math.pi / frequencies)
+    return np.asarray(2 * math.pi / as_positive(frequencies, "frequencies"))
 
 
 def partial_sum_norm(frequencies: ArrayLike, distances: ArrayLike) -> Floats:
@@ -206,7 +205,7 @@ def partial_sum_norm(frequencies: ArrayLike, distances: ArrayLike) -> Floats:
     >>> print(partial_sum_norm(rotary_frequencies(128), [0, 10, 100, 1000]).round(0))
     [2080. 1149.  655.  286.]
     """
-    waves = np.exp(1j * _phases_at(frequencies, distances))
+    waves = turns_at(distances, frequencies)  # (n, D / 2)
     return np.asarray(np.sum(np.abs(np.cumsum(waves, axis=-1)), axis=-1))
 
 
@@ -303,7 +302,6 @@ def angle_error_bound(
     [[1.78813945e-05]
      [2.34375014e-02]]
     """
-    if not 0 < unit_roundoff < 1:
-        raise ValueError(f"unit_roundoff must lie between 0 and 1; got {unit_roundoff}")
+    check_share(unit_roundoff, "unit_roundoff")
     growth = math.expm1(3 * math.log1p(unit_roundoff))
     return np.abs(_phases_at(frequencies, positions)) * growth

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.checks import check_probability
+from primer_ref.checks import check_nonnegative, check_nonnegative_finite, check_probability
 from primer_ref.decoding import sample
 from primer_ref.information import distribution
 
@@ -179,10 +179,8 @@ def speculative_step(
 
 def _check_rate(alpha: float, gamma: int, cost: float) -> None:
     check_probability(alpha, "alpha")
-    if gamma < 0:
-        raise ValueError(f"gamma must be at least 0; got {gamma}")
-    if not 0 <= cost < math.inf:
-        raise ValueError(f"cost must be finite and at least 0; got {cost}")
+    check_nonnegative(gamma, "gamma")
+    check_nonnegative_finite(cost, "cost")
 
 
 def expected_tokens(alpha: float, *, gamma: int) -> float:

@@ -176,7 +176,7 @@ def unigram_loss(counts: Mapping[str, int], log_probs: Mapping[str, float]) -> f
     Returns
     -------
     float
-        The loss in nats. Training drops the tokens whose loss raises it least.
+        The loss in nats. Training drops the tokens whose removal raises it least.
 
     Raises
     ------

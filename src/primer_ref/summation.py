@@ -1,4 +1,4 @@
-r"""Sums in floating-point arithmetic: three algorithms, and what each can lose.
+r"""Sums in floating-point arithmetic: four algorithms, and what each can lose.
 
 Every addition is rounded to a given format, as hardware with that format would round it. The sum is
 formed in double precision first; rounding a second time changes nothing for formats of p digits
@@ -162,12 +162,12 @@ def kahan_sum(x: ArrayLike, format: FloatFormat) -> Doubles:
     -----
     Implements :eq:`eq-kahan-sum`.
 
-    To first order in u the error is at most :math:`2u \sum_i \abs{x_i}`, as long as n is well below
-    :math:`1/u^2`. While the sum stands still, the carry is a naive sum; terms below about
-    :math:`u^2` times the sum no longer change it, and both stagnate. The carry is exact as long as
-    no term is larger than the sum so far; `compensated_sum` does not need that. Weights kept in 16
-    bits are updated in this way where no copy in 32 bits is held: the carry is one more number of
-    16 bits a weight.
+    The error is at most :math:`2u \sum_i \abs{x_i} + O(nu^2) \sum_i \abs{x_i}`: two roundings
+    while n is well below 1/u. While the sum stands still, the carry is a naive sum; terms below
+    about :math:`u^2` times the sum no longer change it, and both stagnate. The carry is exact as
+    long as no term is larger than the sum so far; `compensated_sum` does not need that. Weights
+    kept in 16 bits are updated in this way where no copy in 32 bits is held: the carry is one more
+    number of 16 bits a weight.
 
     References
     ----------

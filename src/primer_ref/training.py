@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from primer_ref.autodiff import value_and_grad
 from primer_ref.config import Config
 from primer_ref.losses import cross_entropy_loss
-from primer_ref.optim import Moments, adamw, clip_by_global_norm, first_moments
+from primer_ref.optim import Moments, adamw, clip_by_global_norm, initial_moments
 from primer_ref.schedules import warmup_cosine
 from primer_ref.transformer import Weights, forward, initialize
 
@@ -312,7 +312,7 @@ def start(config: Config, recipe: Recipe, *, rng: np.random.Generator) -> Run:
     0
     """
     weights = initialize(config, rng=rng)
-    return Run(config, recipe, weights, first_moments(weights), rng)
+    return Run(config, recipe, weights, initial_moments(weights), rng)
 
 
 def train(run: Run, tokens: ArrayLike) -> Iterator[tuple[Run, Record]]:

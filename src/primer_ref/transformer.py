@@ -2,8 +2,9 @@
 
 One definition serves the real model and training alike: a residual stream, a root-mean-square norm
 before each part, grouped queries with rotary positions, a gated feed-forward part, one matrix for
-embedding and unembedding, and no biases. Leading axes are batches. Everything runs on arrays and on
-the tensors of :mod:`primer_ref.autodiff`, in the precision of the weights.
+embedding and unembedding unless a second one is given, and no biases. Leading axes are batches.
+Everything runs on arrays and on the tensors of :mod:`primer_ref.autodiff`, in the precision of the
+weights.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from primer_ref.attention import attention_weights, causal_mask
 from primer_ref.blocks import swiglu
 from primer_ref.config import Config
+from primer_ref.functional import as_mask
 from primer_ref.heads import split_heads
 from primer_ref.norms import rms_norm
 from primer_ref.positions import rotary, rotations
@@ -170,7 +172,7 @@ def attend(
     """
     # The G query heads that share a key head get an axis, along which nothing is copied.
     grouped = q.reshape(*k.shape[:-2], -1, *q.shape[-2:])  # (..., K, G, T, D)
-    mask = None if mask is None else np.asarray(mask)[..., None, None, :, :]
+    mask = None if mask is None else as_mask(mask)[..., None, None, :, :]
     weights = attention_weights(grouped, k[..., None, :, :], mask)  # (..., K, G, T, S)
     heads = (weights @ v[..., None, :, :]).reshape(q.shape)  # (..., H, T, D)
     joined = np.swapaxes(heads, -3, -2).reshape(*x.shape[:-1], -1)  # (..., T, H D)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from primer_ref.checks import check_nonnegative, check_share
 from primer_ref.functional import as_floats
 
 __all__ = [
@@ -54,11 +55,6 @@ class Detection:
     green: int
     z: float
     p_value: float
-
-
-def _check_fraction(fraction: float) -> None:
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction must be between 0 and 1; got {fraction}")
 
 
 # --- Writing and reading ---------------------------------------------------------------------
@@ -101,7 +97,7 @@ def green_list(previous: int, *, n_tokens: int, key: bytes, fraction: float) -> 
     >>> [int(green.sum()) for green in lists], bool((lists[0] == lists[1]).all())
     ([5, 5, 5], True)
     """
-    _check_fraction(fraction)
+    check_share(fraction, "fraction")
     n_green = round(fraction * n_tokens)
     if not 0 < n_green < n_tokens:
         raise ValueError(f"some tokens must be green and some red; got {n_green} of {n_tokens}")
@@ -152,8 +148,7 @@ def favor_green(logits: ArrayLike, green: ArrayLike, *, bias: float) -> Floats:
     [3. 1. 2.]
     """
     s = as_floats(logits)
-    if not bias >= 0:
-        raise ValueError(f"bias must be at least 0; got {bias}")
+    check_nonnegative(bias, "bias")
     return np.where(green, s + bias, s)
 
 
@@ -260,7 +255,7 @@ def z_score(green: int, n: int, *, fraction: float) -> float:
     >>> z_score(16, 16, fraction=0.5)
     4.0
     """
-    _check_fraction(fraction)
+    check_share(fraction, "fraction")
     if not (0 <= green <= n and n > 0):
         raise ValueError(f"green must be from 0 to n, and n at least 1; got {green} and {n}")
     return (green - fraction * n) / math.sqrt(n * fraction * (1 - fraction))

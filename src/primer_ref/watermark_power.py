@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from primer_ref.checks import check_probability
+from primer_ref.checks import check_nonnegative, check_probability, check_share
 from primer_ref.information import distribution
 from primer_ref.watermark import p_value
 
@@ -27,11 +27,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.floating[Any]]
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must be between 0 and 1; got {value}")
 
 
 def green_probability(p: ArrayLike, green: ArrayLike, *, bias: float) -> Floats:
@@ -69,8 +64,7 @@ def green_probability(p: ArrayLike, green: ArrayLike, *, bias: float) -> Floats:
     0.1310
     """
     p = distribution(p)
-    if not bias >= 0:
-        raise ValueError(f"bias must be at least 0; got {bias}")
+    check_nonnegative(bias, "bias")
     share = np.sum(np.where(green, p, 0), axis=-1)
     # Divided by exp(δ), so that no bias overflows; where nothing is green, a bias changes nothing.
     total = np.where(share > 0, share + (1 - share) * math.exp(-bias), 1)
@@ -128,9 +122,8 @@ def green_floor(p: ArrayLike, *, fraction: float, bias: float) -> Floats:
     [0.7399 0.5   ]
     """
     p = distribution(p)
-    _check_share("fraction", fraction)
-    if not bias >= 0:
-        raise ValueError(f"bias must be at least 0; got {bias}")
+    check_share(fraction, "fraction")
+    check_nonnegative(bias, "bias")
     red = math.exp(-bias)  # all divided by exp(δ), so that no bias overflows
     scale = red + (1 - red) * fraction
     spike = np.sum(p / (1 + (1 - fraction) * (1 - red) / scale * p), axis=-1)
@@ -172,7 +165,7 @@ def green_after_edits(green: float, *, fraction: float, edited: float) -> float:
     """
     for name, value in (("green", green), ("edited", edited)):
         check_probability(value, name)
-    _check_share("fraction", fraction)
+    check_share(fraction, "fraction")
     return fraction + (1 - edited) ** 2 * (green - fraction)
 
 
@@ -213,13 +206,13 @@ def expected_z(n: int, *, green: float, fraction: float) -> float:
     8.49
     4.16
     """
-    return (green - fraction) / _deviation(n, green, fraction)
+    check_share(green, "green")
+    return (green - fraction) / _deviation(n, fraction)
 
 
-def _deviation(n: int, green: float, fraction: float) -> float:
+def _deviation(n: int, fraction: float) -> float:
     """Compute the standard deviation of the share of green pairs in n without a watermark."""
-    _check_share("fraction", fraction)
-    _check_share("green", green)
+    check_share(fraction, "fraction")
     if n < 1:
         raise ValueError(f"n must be at least 1; got {n}")
     return math.sqrt(fraction * (1 - fraction) / n)
@@ -267,7 +260,8 @@ def detection_power(n: int, *, green: float, fraction: float, threshold: float) 
     100 0.876
     200 1.000
     """
-    above = green - fraction - threshold * _deviation(n, green, fraction)
+    check_share(green, "green")
+    above = green - fraction - threshold * _deviation(n, fraction)
     return p_value(-above / math.sqrt(green * (1 - green) / n))
 
 
@@ -313,7 +307,8 @@ def tokens_needed(*, green: float, fraction: float, threshold: float, power: flo
     190
     787
     """
-    null = _deviation(1, green, fraction)
+    check_share(green, "green")
+    null = _deviation(1, fraction)
     if not (green > fraction and threshold > 0 and 0.5 <= power < 1):
         raise ValueError(
             "a watermark must raise green above fraction, threshold be above 0 and power in "

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from primer_ref.checks import check_positive
 from primer_ref.collectives import Transfer, add_costs, all_gather, reduce_scatter, split
 from primer_ref.optim import Moments, adam
 
@@ -72,11 +73,9 @@ def zero_bytes(
     >>> [round(zero_bytes(7.5e9, 64, stage=stage) / 1e9, 1) for stage in range(4)]
     [120.0, 31.4, 16.6, 1.9]
     """
-    if not (n_parameters > 0 and n_devices > 0 and state_bytes > 0):
-        raise ValueError(
-            "numbers of parameters, devices and bytes of state must be positive; "
-            f"got {n_parameters}, {n_devices} and {state_bytes}"
-        )
+    check_positive(n_parameters, "n_parameters")
+    check_positive(n_devices, "n_devices")
+    check_positive(state_bytes, "state_bytes")
     if stage not in (0, 1, 2, 3):
         raise ValueError(f"stage must be 0, 1, 2 or 3; got {stage}")
     # A stage cuts one kind more: first the state, then the gradients, then the weights.
@@ -128,9 +127,9 @@ def sharded_adam(
     Examples
     --------
     >>> import numpy as np
-    >>> from primer_ref.optim import first_moments
+    >>> from primer_ref.optim import initial_moments
     >>> from primer_ref.zero import sharded_adam
-    >>> states = [first_moments(np.zeros(1)), first_moments(np.zeros(1))]
+    >>> states = [initial_moments(np.zeros(1)), initial_moments(np.zeros(1))]
     >>> done, states = sharded_adam(np.zeros(2), [np.ones(2), -np.eye(2)[0]], states, rate=0.1)
     >>> print(done.values[0].round(4), done.bytes_sent)
     [ 0.  -0.1] (16, 16)
@@ -192,10 +191,10 @@ def fully_sharded_adam(
     Examples
     --------
     >>> import numpy as np
-    >>> from primer_ref.optim import first_moments
+    >>> from primer_ref.optim import initial_moments
     >>> from primer_ref.zero import fully_sharded_adam
     >>> parts = [np.array([1.0]), np.array([-1.0])]
-    >>> states = [first_moments(part) for part in parts]
+    >>> states = [initial_moments(part) for part in parts]
     >>> done, states = fully_sharded_adam(parts, lambda _, weights: weights, states, rate=0.1)
     >>> print(done.values, done.bytes_sent)
     [array([0.9]), array([-0.9])] (24, 24)

@@ -166,7 +166,7 @@ def zipf_least_squares(counts: ArrayLike) -> float:
     if np.count_nonzero(shares) < 2:
         raise ValueError("counts must be positive at two ranks or more for a line; got 1")
     log_rank, log_share = np.log(np.flatnonzero(shares) + 1), np.log(shares[shares > 0])
-    return -float(np.cov(log_rank, log_share)[0, 1] / np.var(log_rank, ddof=1))
+    return -float(np.polyfit(log_rank, log_share, 1)[0])
 
 
 def zipf_mandelbrot(counts: ArrayLike) -> ZipfMandelbrotFit:

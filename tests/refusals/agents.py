@@ -1,6 +1,9 @@
 """What agents refuse."""
 
-from primer_ref.agents import action_pattern, as_tool, parse_action, run_agent
+from types import SimpleNamespace
+
+from primer_ref.agents import action_pattern, as_tool, constrained_policy, parse_action, run_agent
+from primer_ref.tokenizer import BPETokenizer
 
 
 def good(text: str, count: int, share: float) -> None: ...
@@ -16,6 +19,8 @@ def answer(text: str) -> None: ...
 
 
 TOOLS = [as_tool(good)]
+PLAIN = SimpleNamespace(tokenizer=BPETokenizer(["a", "<|im_start|>"], [], [1]))
+POLICY = {"model": PLAIN, "tools": TOOLS, "choose": len, "system": "a", "budget": 9}
 BAD = {
     "": "Expecting value",
     "[" * 100_000: "must not be nested so deep",
@@ -34,6 +39,7 @@ BAD = {
     '{"good": {"text": "a", "count": 1, "share": -1e400}}': "share must be finite; got -inf",
     '{"good": {"text": "a", "count": 1, "share": 1' + "0" * 400 + "}}": "must be finite; got 1000",
     '{"good": {"text": "a", "count": 1, "share": "x"}}': "share must be of type float; got 'x'",
+    '{"good": {"text": "a", "count": 1, "share": true}}': "share must be of type float; got True",
 }
 
 ROWS = [
@@ -42,5 +48,6 @@ ROWS = [
     (action_pattern, {"tools": [as_tool(answer)]}, r"none of them 'answer'; got \['answer'\]"),
     (action_pattern, {"tools": TOOLS * 2}, r"different names.*; got \['good', 'good'\]"),
     (run_agent, {"policy": len, "tools": TOOLS, "task": "", "budget": 0}, "one turn; got 0"),
+    (constrained_policy, POLICY, r"must have the mark '<\|im_end\|>'; it has none"),
     *((parse_action, {"text": text, "tools": TOOLS}, message) for text, message in BAD.items()),
 ]

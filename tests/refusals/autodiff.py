@@ -5,10 +5,15 @@ from typing import Any
 import numpy as np
 
 from primer_ref.autodiff import check_gradient, grad, hessian_vector_product, vjp
+from primer_ref.autodiff_rules import reinterpret
 
 
 def gradient(f: Any, x: Any) -> Any:
     return grad(f)(x)
+
+
+def first_as_complex(x: Any) -> Any:
+    return reinterpret(x, np.complex128)[0]
 
 
 def pulled(f: Any, x: Any, g: Any) -> Any:
@@ -21,6 +26,7 @@ ROWS = [
     (gradient, {"f": lambda _: "a word", "x": 1.0}, "must hold real numbers"),
     (gradient, {"f": np.sum, "x": np.array(["a"])}, "must hold real numbers"),
     (gradient, {"f": np.sum, "x": np.ones(2, np.complex128)}, "must hold real numbers"),
+    (gradient, {"f": first_as_complex, "x": np.ones(2)}, "only a real number has a gradient"),
     (gradient, {"f": np.arctan, "x": 1.0}, "no rule for argument 0 of arctan"),
     (
         pulled,

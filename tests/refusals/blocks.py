@@ -3,8 +3,8 @@
 from primer_ref.blocks import gated_width, post_norm_gradient, pre_norm_gradient
 
 ROWS = [
-    (gated_width, {"width": 0, "multiple_of": 64}, "sizes must be positive; got 0 and 64"),
-    (gated_width, {"width": 64, "multiple_of": 0}, "sizes must be positive; got 64 and 0"),
+    (gated_width, {"width": 0, "multiple_of": 64}, "width must be positive; got 0"),
+    (gated_width, {"width": 64, "multiple_of": 0}, "multiple_of must be positive; got 0"),
     (
         pre_norm_gradient,
         {"n_parts": -1, "forward": 1.0, "backward": 1.0},

@@ -23,8 +23,8 @@ ONE = Bins(np.array([1]), np.array([0.5]), np.array([1.0]))
 ROWS = [
     (log_score, {"p": [0.5, 0.5], "targets": [0]}, r"a row a case .* got shape \(2,\)"),
     (log_score, {"p": [[0.5, 0.4]], "targets": [0]}, "must sum to 1; got a sum of 0.9"),
-    (log_score, {"p": [[1.5, -0.5]], "targets": [0]}, "must hold probabilities; got -0.5"),
-    (log_score, {"p": [[np.nan, 1]], "targets": [0]}, "must hold probabilities; got nan"),
+    (log_score, {"p": [[1.5, -0.5]], "targets": [0]}, "must be finite and nonnegative; got -0.5"),
+    (log_score, {"p": [[np.nan, 1]], "targets": [0]}, "must be finite and nonnegative; got nan"),
     (log_score, {"p": [[0.5, 0.5]], "targets": [2]}, "targets must be from 0 to 1; got 2"),
     (log_score, {"p": [[0.5, 0.5]], "targets": [-1]}, "targets must be from 0 to 1; got -1"),
     (brier_score, {"p": [[0.5, 0.5]], "targets": [0.5]}, "one whole number a row; .* float64"),
@@ -34,7 +34,7 @@ ROWS = [
     (
         equal_width_bins,
         {"confidence": [1.1], "correct": [1], "n_bins": 2},
-        r"confidence must be in \[0, 1\]; got 1.1",
+        r"^confidence must hold probabilities in \[0, 1\]; got 1.1",
     ),
     (
         equal_width_bins,
@@ -49,7 +49,7 @@ ROWS = [
     (
         equal_mass_bins,
         {"confidence": [np.nan], "correct": [1], "n_bins": 2},
-        r"confidence must be in \[0, 1\]; got nan",
+        r"^confidence must hold probabilities in \[0, 1\]; got nan",
     ),
     (calibration_error, {"bins": ONE, "order": 0.5}, "order must be at least 1; got 0.5"),
     (debiased_square_error, {"bins": ONE}, "at least two forecasts"),
@@ -60,8 +60,8 @@ ROWS = [
     (fit_temperature, {"logits": np.zeros((0, 2)), "targets": []}, "for 0 rows"),
     (conformal_threshold, {"scores": [], "level": 0.9}, "a row of numbers"),
     (conformal_threshold, {"scores": [np.nan], "level": 0.9}, "a row of numbers"),
-    (conformal_threshold, {"scores": [1], "level": 0}, "level must be between 0 and 1; got 0"),
-    (conformal_threshold, {"scores": [1], "level": 1.0}, "level must be between 0 and 1; got 1.0"),
+    (conformal_threshold, {"scores": [1], "level": 0}, "level must lie strictly .*; got 0"),
+    (conformal_threshold, {"scores": [1], "level": 1.0}, "level must lie strictly .*; got 1.0"),
     (conformal_sets, {"logits": [[0]], "threshold": math.nan}, "threshold must be a number"),
     (conformal_sets, {"logits": [[np.nan, 0]], "threshold": 1}, "finite largest score"),
 ]

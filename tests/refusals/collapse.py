@@ -31,9 +31,9 @@ ROWS = [
     (refit_chain, SIZES | {"variance": np.inf, "rng": RNG}, "variance must be finite.*got inf"),
     (expected_heterozygosity, SIZES | {"p": [0.5, 0.6]}, "sum to 1; got a sum of 1.1"),
     (expected_support, SIZES | {"p": []}, r"p must be one distribution; got shape \(0,\)"),
-    (expected_support, SIZES | {"p": [1.5, -0.5]}, "p must be nonnegative and sum to 1"),
+    (expected_support, SIZES | {"p": [1.5, -0.5]}, "p must be finite and nonnegative; got -0.5"),
     (resample_chain, SIZES | {"p": [[1.0]], "rng": RNG}, r"one distribution; got shape \(1, 1\)"),
-    (resample_chain, SIZES | {"p": [np.nan, 1], "rng": RNG}, "sum to 1; got a sum of nan"),
+    (resample_chain, SIZES | {"p": [np.nan, 1], "rng": RNG}, "finite and nonnegative; got nan"),
     (expected_heterozygosity, {"p": [0.5, 0.5 + 1j], **SIZES}, "must hold real numbers"),
     (
         expected_support,

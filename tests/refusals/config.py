@@ -14,9 +14,12 @@ SIZES = {
 }
 
 ROWS = [
-    (Config, SIZES | {"width": 0}, "width must be positive; got 0"),
-    (Config, SIZES | {"rope_base": float("nan")}, "rope_base must be positive; got nan"),
-    (Config, SIZES | {"rope_base": float("inf")}, "rope_base must be finite; got inf"),
+    (Config, SIZES | {"n_layers": 0}, "n_layers must be positive and finite; got 0"),
+    (Config, SIZES | {"hidden": -1}, "hidden must be positive and finite; got -1"),
+    (Config, SIZES | {"width": 0}, "width must be positive and finite; got 0"),
+    (Config, SIZES | {"eps": float("nan")}, "eps must be positive and finite; got nan"),
+    (Config, SIZES | {"rope_base": float("nan")}, "rope_base must be positive and finite; got nan"),
+    (Config, SIZES | {"rope_base": float("inf")}, "rope_base must be positive and finite; got inf"),
     (Config, SIZES | {"eps": 1j}, "eps must be a number; got 1j"),
     (Config, SIZES | {"width": 8.0}, "width must be a whole number; got 8.0"),
     (Config, SIZES | {"n_layers": True}, "n_layers must be a whole number; got True"),

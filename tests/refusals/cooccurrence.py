@@ -20,7 +20,8 @@ ROWS = [
     (pmi, {"counts": [[1, np.nan]]}, "at least 0; got nan"),
     (pmi, {"counts": [[1, 0], [2, 0]]}, "must have been seen at least once"),
     (pmi, {"counts": [[0, 0], [2, 1]]}, "must have been seen at least once"),
-    (pmi, {"counts": [[1]], "alpha": 0}, "alpha must be positive; got 0"),
+    (pmi, {"counts": [[1]], "alpha": 0}, "alpha must be positive and finite; got 0"),
+    (pmi, {"counts": [[1]], "alpha": np.inf}, "alpha must be positive and finite; got inf"),
     (ppmi, {"counts": [[1]], "n_negative": np.nan}, "n_negative must be positive; got nan"),
     (
         negative_sampling_objective,

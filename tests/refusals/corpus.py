@@ -14,8 +14,8 @@ from primer_ref.corpus import (
 ROWS = [
     (heaps_exponent, {"zipf": 0}, "must be positive and finite; got 0"),
     (heaps_exponent, {"zipf": np.nan}, "must be positive and finite; got nan"),
-    (expected_vocabulary, {"p": [1.5], "n": 1}, "p must hold probabilities"),
-    (expected_vocabulary, {"p": [0.5], "n": -1}, "n must not be negative"),
+    (expected_vocabulary, {"p": [1.5], "n": 1}, r"^p must hold probabilities in \[0, 1\]; got 1.5"),
+    (expected_vocabulary, {"p": [0.5], "n": -1}, "^n must not be negative; got -1"),
     (heaps_least_squares, {"growth": [1]}, "at least 2 sizes and 2 points; got 1 and 50"),
     (heaps_least_squares, {"growth": [1, 2], "n_points": 1}, "got 2 and 1"),
     (burstiness, {"positions": [1, 2]}, "at least two gaps"),

@@ -32,18 +32,18 @@ ROWS = [
     (
         repetition_penalty,
         {"logits": [0, 1], "tokens": [2], "penalty": 1.2},
-        "tokens must be from 0 to 1; got 2",
+        "symbols must be whole numbers from 0 to 1; got 2",
     ),
     (repetition_penalty, {"logits": [0, 1], "tokens": [1], "penalty": 0}, "positive and finite"),
     (
         repetition_penalty,
         {"logits": [0, 1], "tokens": [0.9], "penalty": 2},
-        "tokens must be integers; got float64",
+        "symbols must be whole numbers from 0 to 1; got 0.9",
     ),
     (no_repeat_ngram, {"tokens": [0], "n": 0, "n_tokens": 2}, "n must be at least 1; got 0"),
     (no_repeat_ngram, {"tokens": [-1], "n": 1, "n_tokens": 2}, "from 0 to 1; got -1"),
     (sample, {"p": [0.5, 0.4], "rng": RNG}, "p must sum to 1"),
     (gumbel_max, {"logits": [-np.inf, -np.inf], "rng": RNG}, "finite largest score"),
-    (escape_length, {"leave": [0.5, 1.5]}, r"in \[0, 1\]; got 1.5"),
+    (escape_length, {"leave": [0.5, 1.5]}, r"^leave must hold probab.* in \[0, 1\]; got 1.5"),
     (escape_length, {"leave": []}, "at least one place; got none"),
 ]

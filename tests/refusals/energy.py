@@ -22,6 +22,7 @@ ROWS = [
     (energy_kwh, {"device_hours": -1, "watts": 1, "pue": 1}, "device_hours must not be neg"),
     (energy_kwh, {"device_hours": 1, "watts": nan, "pue": 1}, "watts must not be neg.* got nan"),
     (energy_kwh, {"device_hours": 1, "watts": 1, "pue": 0.9}, "pue must be at least 1; got 0.9"),
+    (energy_kwh, {"device_hours": 1, "watts": 1, "pue": -0.5}, "pue must be at least 1; got -0.5"),
     (energy_kwh, {"device_hours": 1, "watts": 1, "pue": Interval(0.9, 2)}, "pue must be at least"),
     (location_based_carbon, {"kwh": 1, "grid_intensity": -1}, "grid_intensity must not be neg"),
     (market_based_carbon, SHARES | {"contract_share": 1.1}, r"must lie in \[0, 1\]; got 1.1"),

@@ -1,5 +1,6 @@
 """What the measures of expressivity refuse."""
 
+from fractions import Fraction
 from math import inf, nan
 
 import numpy as np
@@ -35,7 +36,21 @@ ROWS = [
         {"layers": [([[inf]], [0.0])], "low": 0, "high": 1},
         "weights must be finite",
     ),
-    (arrangement_regions, {"n_units": -1, "n_inputs": 1}, "got -1 units and 1 inputs"),
+    (
+        count_linear_regions_1d,
+        {"layers": [([[Fraction(1, 5), inf]], [0, 0])], "low": 0, "high": 1},
+        "weights must be finite",
+    ),
+    (
+        count_linear_regions_1d,
+        {"layers": [([[Fraction(1, 5)]], [nan])], "low": 0, "high": 1},
+        "weights must be finite",
+    ),
+    (
+        arrangement_regions,
+        {"n_units": -1, "n_inputs": 1},
+        "no fewer than 0 units; got -1 units and 1 inputs",
+    ),
     (pieces_upper_bound, {"widths": [3, -1]}, r"widths must not be negative; got \[3, -1\]"),
     (montufar_lower_bound, {"widths": [4, 1], "n_inputs": 2}, r"got \[4, 1\] and 2"),
     (montufar_lower_bound, {"widths": [], "n_inputs": 2}, r"got \[\] and 2"),

@@ -33,6 +33,8 @@ ROWS = [
         "start must have a weight for each",
     ),
     (least_squares_descent, DESCENT | {"x": [[nan, 0.0], [0.0, 1.0]]}, "data must be finite"),
+    (least_squares_descent, DESCENT | {"start": [nan, 0.0]}, "start must be finite; got NaN or"),
+    (descent_limit, DATA | {"start": [0.0, inf]}, "start must be finite; got NaN or an infinity"),
     (descent_limit, DATA | {"start": 0.0}, r"got shapes \(\) and \(2, 2\)"),
     (descent_limit, DATA | {"start": [0.0, 0.0], "y": [1.0]}, "a target for each row"),
     (ridgeless_risk, {"gamma": [1, 0], "noise": 1, "signal": 1}, "gamma must be positive; got 0"),
@@ -64,6 +66,6 @@ ROWS = [
     (max_margin_solution, {"x": [[0.0]], "labels": [1]}, "got cases that are all zero"),
     (logistic_descent, LOGISTIC | {"step": nan}, "step must be positive; got nan"),
     (logistic_descent, LOGISTIC | {"times": [2, 1]}, r"times must not fall; got \[2, 1\]"),
-    (logistic_descent, LOGISTIC | {"times": [-1]}, "n_steps must not be negative; got -1"),
+    (logistic_descent, LOGISTIC | {"times": [-1]}, "times must not be negative; got -1"),
     (logistic_descent, LOGISTIC | {"labels": [2, 1]}, "labels must be −1 or 1; got 2"),
 ]

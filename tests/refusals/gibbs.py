@@ -16,11 +16,15 @@ WORLD = {"reference": [0.5, 0.5], "rewards": [0, 1]}
 ROWS = [
     (gibbs_policy, WORLD | {"rewards": [0], "beta": 1}, r"got shapes \(1,\), \(2,\)"),
     (gibbs_policy, WORLD | {"rewards": [0, np.nan], "beta": 1}, "rewards must be finite"),
-    (gibbs_policy, WORLD | {"reference": [0.5, 0.6], "beta": 1}, "reference must be nonnegative a"),
+    (
+        gibbs_policy,
+        WORLD | {"reference": [0.5, 0.6], "beta": 1},
+        "reference must sum to 1; got a sum of 1.1",
+    ),
     (
         gibbs_policy,
         WORLD | {"reference": np.log([0.5, 0.5]), "beta": 1},
-        "reference must be nonneg",
+        "reference must be finite and nonneg.*got -0.69",
     ),
     (gibbs_policy, WORLD | {"beta": 0}, "beta must be positive and finite; got 0"),
     (gibbs_policy, {"reference": 1.0, "rewards": 0.0, "beta": 1}, r"got shapes \(\), \(\)"),
@@ -28,7 +32,7 @@ ROWS = [
     (
         regularized_objective,
         WORLD | {"policy": [0.5, 0.4], "beta": 1},
-        "policy must be nonnegative and sum to 1",
+        "policy must sum to 1; got a sum of 0.9",
     ),
     (
         regularized_objective,

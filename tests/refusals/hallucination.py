@@ -29,12 +29,12 @@ ROWS = [
     (
         validity_bound,
         {"classification_error": -0.1, "valid": 1, "errors": 2, "miscalibration": 0},
-        "classification_error must be at least 0; got -0.1",
+        "classification_error must not be negative; got -0.1",
     ),
     (
         validity_bound,
         {"classification_error": 0.1, "valid": -1, "errors": 2, "miscalibration": 0},
-        "^valid must be at least 0; got -1",
+        "^valid must not be negative; got -1",
     ),
     (
         validity_bound,
@@ -44,15 +44,15 @@ ROWS = [
     (
         singleton_bound,
         {"counts": [1], "errors": 2, "miscalibration": math.nan},
-        "miscalibration must be at least 0; got nan",
+        "miscalibration must not be negative; got nan",
     ),
     (
         singleton_bound,
         {"counts": [1], "errors": 0, "miscalibration": 0},
         "errors must be at least 1; got 0",
     ),
-    (answer_confidence, {"penalty": -1}, "penalty must be finite and at least 0; got -1"),
-    (answer_value, {"confidence": 1.5, "penalty": 1}, r"confidence must be in \[0, 1\]; got 1.5"),
+    (answer_confidence, {"penalty": -1}, "penalty must be finite and not negative; got -1"),
+    (answer_value, {"confidence": 1.5, "penalty": 1}, r"^confidence must .* \[0, 1\]; got 1.5"),
     (answer_value, {"confidence": 0.5, "penalty": math.inf}, "penalty must be finite"),
     (risk_coverage, {"scores": [0.5], "correct": [1, 0]}, r"got shapes \(1,\) and \(2,\)"),
     (risk_coverage, {"scores": [math.nan], "correct": [1]}, "scores must not be NaN"),

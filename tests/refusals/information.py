@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from primer_ref.information import bits_per_byte, perplexity
+from primer_ref.information import bits_per_byte, perplexity, probabilities
 
 ROWS = [
+    (probabilities, {"p": [1, -0.5], "name": "shares"}, r"^shares must hold .*\[0, 1\]; got -0.5"),
+    (probabilities, {"p": 1.5}, r"^p must hold probabilities in \[0, 1\]; got 1.5"),
+    (probabilities, {"p": [0, np.nan]}, r"in \[0, 1\]; got nan"),
     (perplexity, {"log_probs": []}, "at least one value; got none"),
     (perplexity, {"log_probs": [-1, 0.5]}, "at most 0; got 0.5"),
     (perplexity, {"log_probs": [-1, np.nan]}, "at most 0; got nan"),

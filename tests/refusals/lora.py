@@ -23,6 +23,7 @@ ROWS = [
     (start_adapter, {"n": 4, "m": 3, "rank": 0, "rng": RNG}, "rank must be from 1 to 3; got 0"),
     (lora_parameters, {"n": 4, "m": 3, "rank": 4}, "rank must be from 1 to 3; got 4"),
     (best_adapter, {"delta": np.ones((2, 5)), "rank": 3}, "rank must be from 1 to 2; got 3"),
+    (best_adapter, {"delta": [[1.0, np.inf]], "rank": 1}, "must be a finite table"),
     (
         adapt_attention,
         {"weights": initialize(CONFIG, rng=RNG), "adapters": ONE, "alpha": 1.0},

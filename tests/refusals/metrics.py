@@ -10,6 +10,7 @@ ROWS = [
     (bleu, {"candidates": [["a"]], "references": [[]]}, "for each candidate; got none"),
     (bleu, {"candidates": [["a"]], "references": [[["a"]]], "max_order": 0}, "at least 1; got 0"),
     (sentence_bleu, {"candidate": ["a"], "references": []}, "for each candidate; got none"),
+    (sentence_bleu, {"candidate": ["a"], "references": [["a"]], "max_order": 0}, "1; got 0"),
     (chrf, {"candidates": ["a"], "references": [[]]}, "for each candidate; got none"),
     (chrf, {"candidates": ["a"], "references": [["a"]], "max_order": 0}, "got 0 and 2.0"),
     (chrf, {"candidates": ["a"], "references": [["a"]], "beta": 0}, "got 6 and 0"),

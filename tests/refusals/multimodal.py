@@ -28,6 +28,8 @@ ROWS = [
     (info_nce, {"scores": np.zeros((2, 3))}, r"square matrix; got shape \(2, 3\)"),
     (info_nce, {"scores": [[0, np.nan], [0, 0]]}, "finite largest score"),
     (information_bound, {"scores": np.zeros(3)}, r"square matrix; got shape \(3,\)"),
+    (information_bound, {"scores": 1.0}, r"square matrix; got shape \(\)"),
+    (information_bound, {"scores": np.zeros((0, 0))}, r"at least one score; got shape \(0, 0\)"),
     (
         nearest_code,
         {"x": np.zeros((2, 3)), "codes": np.zeros((4, 2))},

@@ -17,6 +17,11 @@ from primer_ref.numerics import (
 ROWS = [
     (FloatFormat, {"exponent_bits": 1, "mantissa_bits": 3}, "2 to 11 exponent bits.* got 1 and 3"),
     (FloatFormat, {"exponent_bits": 8, "mantissa_bits": 53}, "mantissa bits; got 8 and 53"),
+    (
+        FloatFormat,
+        {"exponent_bits": 11, "mantissa_bits": 52, "has_infinity": False},
+        "2 to 10 exponent bits.* got 11 and 52",
+    ),
     (round_to, {"x": ["one"], "format": FP16}, "must hold real numbers"),
     (neighbors, {"x": [1.0, 1 + 2**-9], "format": BF16}, "numbers of the format; got 1.00195"),
     (neighbors, {"x": np.inf, "format": BF16}, "finite numbers of the format; got inf"),

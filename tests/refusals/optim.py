@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from primer_ref.optim import adam, adamw, clip_by_global_norm, first_moments, momentum, sgd
+from primer_ref.optim import adam, adamw, clip_by_global_norm, initial_moments, momentum, sgd
 
 W = np.ones(2)
 PLAIN = {"weights": W, "gradient": W}
-ADAM = {**PLAIN, "state": first_moments(W)}
+ADAM = {**PLAIN, "state": initial_moments(W)}
 
 ROWS = [
     (sgd, {**PLAIN, "rate": -1}, "rate must be finite and not negative; got -1"),

@@ -31,4 +31,9 @@ ROWS = [
     (ring_attention, {"q": TWO, "k": TWO, "v": TWO, "n_devices": 3}, "got 3 for 2 and 2"),
     (ring_attention, {"q": TWO, "k": TWO, "v": TWO, "n_devices": 0}, "got 0 for 2 and 2"),
     (ring_attention, {"q": TWO, "k": np.eye(3), "v": TWO, "n_devices": 2}, "one size; got 2 and 3"),
+    (
+        ring_attention,
+        {"q": TWO, "k": TWO, "v": TWO, "n_devices": 2, "mask": TWO == 1},
+        "0 to show and −∞ to hide; got truth values",
+    ),
 ]

@@ -54,5 +54,6 @@ ROWS = [
     (clip_and_noise, CLIP | {"gradients": [1.0]}, r"must be finite rows; got shape \(1,\)"),
     (clip_and_noise, CLIP | {"gradients": [[np.inf]]}, "must be finite rows"),
     (clip_and_noise, CLIP | {"max_norm": 0}, "max_norm must be positive and finite; got 0"),
-    (clip_and_noise, CLIP | {"noise_multiplier": -1}, "noise_multiplier must not be neg.*got -1"),
+    (clip_and_noise, CLIP | {"noise_multiplier": -1}, "noise_multiplier must be finite.*got -1"),
+    (clip_and_noise, CLIP | {"noise_multiplier": np.inf}, "must be finite.*got inf"),
 ]

@@ -12,11 +12,11 @@ ROWS = [
     (
         angle_error_bound,
         {"positions": [1], "frequencies": [1.0], "unit_roundoff": 0},
-        "must lie between 0 and 1; got 0",
+        "must lie strictly between 0 and 1; got 0",
     ),
     (
         angle_error_bound,
         {"positions": [1], "frequencies": [1.0], "unit_roundoff": 1},
-        "must lie between 0 and 1; got 1",
+        "must lie strictly between 0 and 1; got 1",
     ),
 ]
