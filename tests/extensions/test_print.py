@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from sphinx.testing.util import SphinxTestApp
 
 import build_print
+from _extensions import print_pages
 from _extensions.print_figures import DrawPDF
 from figures import style
 
@@ -219,7 +220,7 @@ def test_figures_are_drawn_as_pdf_and_always_the_same(tmp_path: Path, build: Bui
 
 
 def test_epub_holds_the_printed_pages_and_says_so(build: Build) -> None:
-    with zipfile.ZipFile(build("epub") / f"{build_print.NAME}.epub") as epub:
+    with zipfile.ZipFile(build("epub") / f"{print_pages.NAME}.epub") as epub:
         names = epub.namelist()
         package = ET.fromstring(epub.read("content.opf"))
         pages = {name: epub.read(name).decode() for name in names if name.endswith(".xhtml")}
@@ -248,7 +249,7 @@ def test_epub_holds_the_printed_pages_and_says_so(build: Build) -> None:
 
 
 def test_epub_is_the_same_to_the_byte(build: Build) -> None:
-    first, second = (build("epub", folder) / f"{build_print.NAME}.epub" for folder in ("a", "b"))
+    first, second = (build("epub", folder) / f"{print_pages.NAME}.epub" for folder in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
 
 
