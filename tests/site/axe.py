@@ -23,7 +23,9 @@ PREPARE = """() => {
   sheet.replaceSync("*, ::before, ::after { background-image: none !important }");
   document.adoptedStyleSheets = [sheet];
 }"""
+# In the second frame after a change of size, scripts have seen what scrolls now.
 RUN = """async () => {
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
   const { violations } = await axe.run({ preload: false, resultTypes: ["violations"] });
   return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => (
     { rule: id, where: target.flat().join(" "), why: failureSummary })));
