@@ -127,7 +127,7 @@ def sums() -> Figure:
     for k in range(0, len(best["n"]), 2):
         at, label = (best["divergence"][k], best["reward"][k]), f"n = {best['n'][k]}"
         ax.annotate(label, at, xytext=(-8, 5), textcoords="offset points", ha="right")
-    ax.set(xlim=(-0.4, 4.7), ylim=(0, 1.08))
+    ax.set(xlim=(-0.6, 4.7), ylim=(0, 1.08))
     ax.set(xlabel="divergence from the model in nats", ylabel="share of right answers")
     ax.legend(loc="lower right")
     return fig
