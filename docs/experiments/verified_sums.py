@@ -19,6 +19,7 @@ reward and its divergence. Both are means over the questions, at one price for a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,9 +28,9 @@ from numpy.typing import NDArray
 
 from experiments import record
 from experiments.alignment_plane import at_divergence, best_of, columns, place
+from experiments.multiple_choice import continuation_scores
 from experiments.texts import START
 from primer_ref import llama
-from primer_ref.functional import log_softmax
 from primer_ref.gibbs import best_of_n_kl_bound, gibbs_policy
 
 NAME = "verified_sums"
@@ -55,13 +56,9 @@ def draw(n: int) -> list[Sum]:
 def probability(model: llama.Model, terms: Sum) -> float:
     """Find the probability that the model writes the sum and ends the line."""
     a, b = terms
-    encode = model.tokenizer.encode
     examples = "".join(f"{one} + {other} = {one + other}\n" for one, other in EXAMPLES)
-    prompt = [model.tokenizer.specials[START], *encode(f"{examples}{a} + {b} =")]
-    answer = encode(f" {a + b}\n")
-    logits = llama.forward(model, [*prompt, *answer[:-1]])[len(prompt) - 1 :]
-    log_p = log_softmax(logits.astype(np.float64))
-    return float(np.exp(log_p[np.arange(len(answer)), answer].sum()))
+    [score] = continuation_scores(model, f"{examples}{a} + {b} =", [f"{a + b}\n"])
+    return math.exp(score)
 
 
 def summarize(right: Sequence[float]) -> dict[str, Any]:
