@@ -252,13 +252,19 @@ def _continues(history: list[Tensor], starts: Sequence[Tensor]) -> bool:
     return any(not node._parents and id(node) not in own for node in history)
 
 
+def _conjugate(g: Array) -> Array:
+    """Conjugate what is complex, and leave the rest alone."""
+    return np.conjugate(g) if np.iscomplexobj(g) else g
+
+
 def _walk(history: list[Tensor], starts: Sequence[Tensor], found: dict[int, Array]) -> list[Array]:
     """Carry gradients from the ends of a history to its starts.
 
     The history is used up, so that the memory of each operation is free once it has been passed.
-    The gradients found so far, by identity, are those of the ends.
+    The gradients found so far, by identity, are those of the ends. Rules act on their conjugates.
     """
     recorded = _continues(history, starts)
+    found = {end: _conjugate(g) for end, g in found.items()}
     own = {id(start) for start in starts}
     active = set(own)
     for node in history:
@@ -270,7 +276,8 @@ def _walk(history: list[Tensor], starts: Sequence[Tensor], found: dict[int, Arra
             for parent, g in _hand_on(node, found.pop(id(node)), active, recorded=recorded):
                 before = found.get(id(parent))
                 found[id(parent)] = g if before is None else before + g
-    return [found.get(id(start), np.zeros(start.shape, start.dtype)) for start in starts]
+    zeros = (np.zeros(start.shape, start.dtype) for start in starts)
+    return [_conjugate(found.get(id(start), z)) for start, z in zip(starts, zeros, strict=True)]
 
 
 def _hand_on(
