@@ -487,6 +487,11 @@ def hessian_vector_product(f: Callable[[Any], Any], x: Any, v: Any) -> Any:
     tree of ndarray
         A tree like x.
 
+    Raises
+    ------
+    ValueError
+        If v is not a tree of the shapes of x.
+
     Notes
     -----
     The gradient is differentiated along v, at the cost of a few gradients; the matrix, which has

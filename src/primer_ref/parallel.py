@@ -326,6 +326,8 @@ def ring_attention(
     ValueError
         If there are not at least as many queries and keys as devices, queries and keys differ in
         size, or a score is NaN or +∞.
+    TypeError
+        If the mask holds truth values.
 
     Notes
     -----
