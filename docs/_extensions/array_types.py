@@ -1,19 +1,19 @@
 """Readable array types: ``NDArray[floating]``, linked, where Python expands aliases beyond reading.
 
-``ArrayLike`` is a union of seven types, most of them private, and ``NDArray[np.float64]`` a shape
-and a dtype of ``ndarray``. The reference prints the names that the source uses (`ArrayTypes`), and
-to each adds what only the docstring knows, the shape (`add_shapes`).
+Before NumPy 2.5, ``ArrayLike`` is a union of seven types, most of them private, and
+``NDArray[np.float64]`` a shape and a dtype of ``ndarray``; since then they are names for these. The
+reference prints the names that the source uses (`ArrayTypes`), and to each adds what only the
+docstring knows, the shape (`add_shapes`).
 """
 
 from __future__ import annotations
 
 import re
-import types
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 from docutils import nodes
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sphinx import addnodes
 from sphinx_autodoc_typehints import format_annotation
 
@@ -42,29 +42,23 @@ class ArrayTypes:
         """Render one annotation, or leave it to sphinx-autodoc-typehints."""
         if annotation == ArrayLike:
             return ARRAY_LIKE
-        if get_origin(annotation) in (Union, types.UnionType):
-            return _optional_array_like(annotation)
+        if annotation == ArrayLike | None:  # in which the union of seven has dissolved
+            return f"{ARRAY_LIKE} | :py:obj:`None`"
         if get_origin(annotation) is np.ndarray:
             _, dtype = get_args(annotation)
-            return rf":py:data:`~numpy.typing.NDArray`\ \[{_scalar(*get_args(dtype))}]"
+            return _array_of(*get_args(dtype))
+        if get_origin(annotation) is NDArray:
+            return _array_of(*get_args(annotation))
         if annotation is np.random.Generator:  # its own module is private
             return ":py:class:`~numpy.random.Generator`"
         return None
 
 
-def _optional_array_like(annotation: Any) -> str | None:
-    """Find again the ``ArrayLike`` that ``ArrayLike | None`` dissolved."""
-    members = get_args(annotation)
-    if set(members) == {*get_args(ArrayLike), type(None)}:
-        return f"{ARRAY_LIKE} | :py:obj:`None`"
-    return None
-
-
-def _scalar(scalar: Any) -> str:
-    if scalar is Any:
-        return ":py:data:`~typing.Any`"
+def _array_of(scalar: Any) -> str:
     # np.floating[Any] says no more to a reader than np.floating.
-    return f":py:obj:`~numpy.{(get_origin(scalar) or scalar).__name__}`"
+    plain = get_origin(scalar) or scalar
+    name = ":py:data:`~typing.Any`" if plain is Any else f":py:obj:`~numpy.{plain.__name__}`"
+    return rf":py:data:`~numpy.typing.NDArray`\ \[{name}]"
 
 
 # "array_like of int, shape (n,)": the words after the type, which an annotation cannot say.
