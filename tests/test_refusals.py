@@ -22,7 +22,7 @@ Row = tuple[Callable[..., Any], Mapping[str, Any], str]
 
 TABLES = sorted(Path(__file__).with_name("refusals").glob("*.py"))
 # What every array of real numbers is told where it is read, which docstrings do not repeat.
-READ = re.compile("an array must (hold real|show all its) numbers")
+READ = re.compile("an array must (hold real numbers|show all its numbers|have . or more axes)")
 ROWS: list[tuple[str, Row]] = [
     (f"{path.stem}.{row[0].__name__}-{number}", row)
     for path in TABLES

@@ -168,8 +168,8 @@ def linformer_attention(
     >>> print(linformer_attention([[3.0]], [[1.0], [2.0]], [[10.0], [20.0]], mean, mean))
     [[15.]]
     """
-    k, v = as_floats(k), as_floats(v)
-    mix_keys, mix_values = as_floats(mix_keys), as_floats(mix_values)
+    k, v = as_floats(k, axes=2), as_floats(v)
+    mix_keys, mix_values = as_floats(mix_keys, axes=2), as_floats(mix_values, axes=2)
     if not mix_keys.shape[-1] == mix_values.shape[-1] == k.shape[-2]:
         raise ValueError(
             "mixing matrices must have one column a key; "

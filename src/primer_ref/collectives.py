@@ -86,7 +86,7 @@ def split(x: Floats, n: int, *, axis: int = 0) -> list[Floats]:
     Raises
     ------
     ValueError
-        If the number of parts is not positive.
+        If the number of parts is not positive, or there is no such axis.
 
     Examples
     --------
@@ -97,6 +97,8 @@ def split(x: Floats, n: int, *, axis: int = 0) -> list[Floats]:
     """
     if n < 1:
         raise ValueError(f"n must be at least 1; got {n}")
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"axis must be one of the array's; got {axis} and shape {x.shape}")
     return np.split(x, [part * x.shape[axis] // n for part in range(1, n)], axis=axis)
 
 

@@ -338,7 +338,7 @@ def repetition_penalty(logits: ArrayLike, tokens: Sequence[int], *, penalty: flo
     >>> print(repetition_penalty([2.0, -1.0, 3.0], [0, 1], penalty=2.0))
     [ 1. -2.  3.]
     """
-    s = as_floats(logits)
+    s = as_floats(logits, axes=1)
     check_positive_finite(penalty, "penalty")
     seen = np.isin(np.arange(s.shape[-1]), as_symbols(tokens, s.shape[-1]))
     return np.where(seen, np.where(s > 0, s / penalty, s * penalty), s)

@@ -467,7 +467,7 @@ def token_diameter(x: ArrayLike) -> Floats:
     >>> float(token_diameter([[0.0, 0.0], [3.0, 4.0], [1.0, 1.0]]))
     5.0
     """
-    x = as_floats(x)
+    x = as_floats(x, axes=2)
     apart = np.linalg.norm(x[..., :, None, :] - x[..., None, :, :], axis=-1)  # (..., T, T)
     value: Floats = np.max(apart, axis=(-2, -1))
     return value

@@ -149,7 +149,7 @@ def flash_attention(
     >>> bool(np.max(np.abs(output - dense)) < 1e-14)
     True
     """
-    q, k, v = as_floats(q), as_floats(k), as_floats(v)
+    q, k, v = (as_floats(x, axes=2) for x in (q, k, v))
     _check_tiles(block_q, block_k)
     sizes = q.shape[-2], k.shape[-2]
     lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
@@ -233,7 +233,7 @@ def flash_attention_backward(
     >>> print(f"{dq[0, 0]:.4f}", dk.ravel().round(4), dv.ravel().round(4))
     0.2100 [ 0.105 -0.105] [0.8808 0.1192]
     """
-    q, k, v, d_out = as_floats(q), as_floats(k), as_floats(v), as_floats(d_out)
+    q, k, v, d_out = (as_floats(x, axes=2) for x in (q, k, v, d_out))
     _check_tiles(block_q, block_k)
     output, log_sums = forward
     # A query that may look at nothing has weights e^(−∞), whatever is subtracted.

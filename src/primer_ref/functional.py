@@ -28,13 +28,15 @@ __all__ = [
 Floats = NDArray[np.floating[Any]]
 
 
-def as_floats(x: ArrayLike) -> Floats:
+def as_floats(x: ArrayLike, *, axes: int = 0) -> Floats:
     """Read an array in the precision to compute in: float32 stays, everything else is float64.
 
     Parameters
     ----------
     x : array_like
         Real numbers.
+    axes : int
+        At least so many axes it must have.
 
     Returns
     -------
@@ -47,6 +49,8 @@ def as_floats(x: ArrayLike) -> Floats:
     ------
     TypeError
         If the entries are not real numbers, or the array is a masked one.
+    ValueError
+        If it has fewer axes.
 
     Examples
     --------
@@ -55,8 +59,15 @@ def as_floats(x: ArrayLike) -> Floats:
     >>> print(as_floats([1, 2]).dtype, as_floats(np.ones(2, np.float32)).dtype)
     float64 float32
     """
-    if not isinstance(x, np.ndarray) and hasattr(x, "__array_function__"):
-        return cast("Floats", x)
+    if isinstance(x, np.ndarray) or not hasattr(x, "__array_function__"):
+        x = _plain_floats(x)
+    x = cast("Floats", x)
+    if x.ndim < axes:
+        raise ValueError(f"an array must have {axes} or more axes here; got shape {x.shape}")
+    return x
+
+
+def _plain_floats(x: ArrayLike) -> Floats:
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError("an array must show all its numbers; got a masked one, use its .filled()")
     x = np.asarray(x)
@@ -295,7 +306,7 @@ def softmax_jacobian(p: ArrayLike, *, temperature: float = 1.0) -> Floats:
      [ 0.    0.    0.  ]]
     """
     check_positive_finite(temperature, "temperature")
-    p = as_floats(p)
+    p = as_floats(p, axes=1)
     outer = p[..., :, None] * p[..., None, :]
     jacobian: Floats = (np.eye(p.shape[-1], dtype=p.dtype) * p[..., None, :] - outer) / temperature
     return jacobian

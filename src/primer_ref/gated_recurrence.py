@@ -75,7 +75,7 @@ def gated_linear_attention(q: ArrayLike, k: ArrayLike, v: ArrayLike, decay: Arra
      [4.]
      [2.]]
     """
-    q, k, v, decay = as_floats(q), as_floats(k), as_floats(v), as_floats(decay)
+    q, k, v, decay = (as_floats(x, axes=2) for x in (q, k, v, decay))
     _check_decay(decay)
     kept = np.cumsum(np.log(decay), axis=0)  # (T, D)
     earlier = np.tri(len(q), dtype=bool)[:, :, None]
@@ -125,7 +125,7 @@ def gated_linear_attention_recurrent(
     >>> print(gated_linear_attention_recurrent(ones, ones, v, [[1.0], [0.5], [0.5]]).ravel())
     [8. 4. 2.]
     """
-    q, k, v, decay = as_floats(q), as_floats(k), as_floats(v), as_floats(decay)
+    q, k, v, decay = (as_floats(x, axes=2) for x in (q, k, v, decay))
     _check_decay(decay)
     memory = np.zeros((k.shape[-1], v.shape[-1]), v.dtype)  # (D, E)
     out = []

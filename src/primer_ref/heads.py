@@ -56,7 +56,7 @@ def split_heads(x: ArrayLike, n_heads: int) -> Floats:
     <BLANKLINE>
      [[3. 4.]]]
     """
-    x = as_floats(x)
+    x = as_floats(x, axes=2)
     if n_heads < 1 or x.shape[-1] % n_heads:
         raise ValueError(f"width must be a multiple of n_heads; got {x.shape[-1]} and {n_heads}")
     return np.swapaxes(x.reshape(*x.shape[:-1], n_heads, -1), -2, -3)
@@ -127,7 +127,7 @@ def head_contributions(
         raise ValueError(
             f"n_heads must be a multiple of n_kv_heads; got {n_heads} and {n_kv_heads}"
         )
-    x, w_o = as_floats(x), as_floats(w_o)
+    x, w_o = as_floats(x), as_floats(w_o, axes=2)
     group = n_heads // n_kv_heads
     q = split_heads(x @ as_floats(w_q), n_heads)  # (..., H, T, D)
     k = np.repeat(split_heads(x @ as_floats(w_k), n_kv_heads), group, axis=-3)  # (..., H, T, D)

@@ -7,6 +7,7 @@ a random sample of those that could have been asked; where they come in groups, 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -349,6 +350,8 @@ def exact_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     ------
     ValueError
         If the counts do not fit or the level is not in (0, 1).
+    TypeError
+        If ``n`` is not an integer.
 
     Notes
     -----
@@ -402,6 +405,8 @@ def binomial(n: int, p: ArrayLike) -> NDArray[np.float64]:
     ------
     ValueError
         If ``n`` is negative or an entry of ``p`` is not in [0, 1].
+    TypeError
+        If ``n`` is not an integer.
 
     Notes
     -----
@@ -415,6 +420,7 @@ def binomial(n: int, p: ArrayLike) -> NDArray[np.float64]:
      [0.   0.   1.  ]]
     """
     check_nonnegative(n, "n")
+    n = operator.index(n)
     p = np.asarray(probabilities(p), np.float64)[..., None]  # (..., 1)
     k = np.arange(n + 1)
     log_factorials = np.cumsum(np.log(np.maximum(k, 1)))

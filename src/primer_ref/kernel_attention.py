@@ -100,7 +100,7 @@ def gaussian_kernel(q: ArrayLike, k: ArrayLike, *, bandwidth: float) -> Floats:
     [[1.     0.6065]]
     """
     check_positive(bandwidth, "bandwidth")
-    q, k = as_floats(q), as_floats(k)
+    q, k = as_floats(q, axes=2), as_floats(k, axes=2)
     similarity: Floats = np.exp(-_square_distances(q, k) / (2 * bandwidth**2))
     return similarity
 
@@ -179,7 +179,7 @@ def gaussian_form_weights(q: ArrayLike, k: ArrayLike) -> Floats:
     >>> print(gaussian_form_weights(q, k).round(4), attention_weights(q, k).round(4))
     [[0.1956 0.8044]] [[0.1956 0.8044]]
     """
-    q, k = as_floats(q), as_floats(k)
+    q, k = as_floats(q, axes=2), as_floats(k, axes=2)
     norm2 = np.sum(k * k, axis=-1)  # (S,)
     return softmax((norm2 - _square_distances(q, k)) / (2 * math.sqrt(q.shape[-1])))
 
@@ -329,7 +329,7 @@ def linear_attention_recurrent(phi_q: ArrayLike, phi_k: ArrayLike, v: ArrayLike)
     >>> print(linear_attention_recurrent([[1.0], [1.0]], [[1.0], [3.0]], [[10.0], [20.0]]).ravel())
     [10.  17.5]
     """
-    phi_q, phi_k, v = as_floats(phi_q), as_floats(phi_k), as_floats(v)
+    phi_q, phi_k, v = (as_floats(x, axes=2) for x in (phi_q, phi_k, v))
     state = np.zeros((phi_k.shape[-1], v.shape[-1]), v.dtype)  # (m, E)
     normalizer = np.zeros(phi_k.shape[-1], phi_k.dtype)  # (m,)
     rows = []

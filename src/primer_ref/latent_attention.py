@@ -87,7 +87,7 @@ def latent_attention(
     >>> print(latent_attention(x, eye, narrow, (narrow.T, narrow.T), eye, n_heads=2))
     [[3. 3.]]
     """
-    x, w_o = as_floats(x), as_floats(w_o)
+    x, w_o = as_floats(x), as_floats(w_o, axes=2)
     latent = x @ as_floats(w_down)  # (..., T, r)
     q = split_heads(x @ as_floats(w_q), n_heads)  # (..., H, T, D)
     k, v = (split_heads(latent @ as_floats(w), n_heads) for w in w_up)
@@ -150,7 +150,7 @@ def latent_attention_absorbed(
     >>> print(latent_attention_absorbed(x, eye, narrow, (narrow.T, narrow.T), eye, n_heads=2))
     [[3. 3.]]
     """
-    x, w_o = as_floats(x), as_floats(w_o)
+    x, w_o = as_floats(x), as_floats(w_o, axes=2)
     latent = (x @ as_floats(w_down))[..., None, :, :]  # (..., 1, T, r)
     up_k, up_v = (split_heads(w, n_heads) for w in w_up)  # (H, r, D), (H, r, E)
     q = split_heads(x @ as_floats(w_q), n_heads) @ np.swapaxes(up_k, -1, -2)  # (..., H, T, r)

@@ -352,7 +352,7 @@ def ring_attention(
     >>> print(done.values[1].round(4), done.bytes_sent)
     [[0. 1.]] (32, 32)
     """
-    q, k, v = as_floats(q), as_floats(k), as_floats(v)
+    q, k, v = (as_floats(x, axes=2) for x in (q, k, v))
     if not 1 <= n_devices <= min(q.shape[-2], k.shape[-2]):
         raise ValueError(
             "n_devices must be at least 1 and at most the number of queries and of keys; "

@@ -148,7 +148,7 @@ def alibi_bias(slopes: ArrayLike, n_queries: int, n_keys: int | None = None) -> 
       [-0.5 -0.  -0.5]
       [-1.  -0.5 -0. ]]]
     """
-    return -as_floats(slopes)[:, None, None] * np.abs(offsets(n_queries, n_keys))
+    return -as_floats(slopes, axes=1)[:, None, None] * np.abs(offsets(n_queries, n_keys))
 
 
 def _log_buckets(distance: Ints, n_buckets: int, max_distance: int) -> Ints:
@@ -304,7 +304,7 @@ def relative_bias(table: ArrayLike, n_queries: int, n_keys: int | None = None) -
      [-1.  0.  7.]
      [-1. -1.  0.]]
     """
-    table = as_floats(table)
+    table = as_floats(table, axes=1)
     return table[..., _clipped(table.shape[-1], n_queries, n_keys)]
 
 

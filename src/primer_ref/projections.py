@@ -191,7 +191,7 @@ def random_projection(x: ArrayLike, width: int, *, rng: np.random.Generator) -> 
     >>> print(np.sum(image**2, axis=1).round(2))  # each 1 ± 0.04
     [0.96 1.05 0.97]
     """
-    x = as_floats(x)
+    x = as_floats(x, axes=1)
     if not width >= 1:
         raise ValueError(f"width must be at least 1; got {width}")
     directions = rng.normal(size=(x.shape[-1], width)).astype(x.dtype)

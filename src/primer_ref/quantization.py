@@ -292,7 +292,7 @@ def nf4_dequantize(codes: ArrayLike, scales: ArrayLike) -> NDArray[np.float64]:
     >>> print(nf4_dequantize([0, 7, 8, 12], [2.0]).round(4))
     [-2.      0.      0.1592  0.8814]
     """
-    codes, scales = np.asarray(codes), np.asarray(as_floats(scales), np.float64)
+    codes, scales = np.asarray(codes), np.asarray(as_floats(scales, axes=1), np.float64)
     if codes.size and codes.dtype.kind not in "iu":
         raise TypeError(f"codes must be integers; got entries of type {codes.dtype}")
     if codes.size == 0 or np.min(codes) < 0 or np.max(codes) > 15:

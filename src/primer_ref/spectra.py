@@ -83,7 +83,7 @@ def rotary_spectrum(q: ArrayLike, k: ArrayLike) -> Spectrum:
     >>> print(spectrum.amplitudes, spectrum.phases.round(4))
     [3. 2.] [0.     1.5708]
     """
-    q, k = as_floats(q), as_floats(k)
+    q, k = as_floats(q, axes=1), as_floats(k, axes=1)
     if q.shape[-1] != k.shape[-1] or q.shape[-1] % 2:
         raise ValueError(f"q and k must have one even size; got {q.shape[-1]} and {k.shape[-1]}")
     q_pairs = q[..., 0::2] + 1j * q[..., 1::2]  # (..., D / 2)

@@ -26,4 +26,16 @@ ROWS = [
     (pool_heads, {"w": X, "n_heads": 4, "n_kv_heads": 3}, "of n_kv_heads; got 4 and 3"),
     (pool_heads, {"w": X, "n_heads": 4, "n_kv_heads": 0}, "of n_kv_heads; got 4 and 0"),
     (gated_attention, {"q": X, "k": X[:, :2], "v": X, "gate": X}, "one size; got 4 and 2"),
+    (
+        linformer_attention,
+        {
+            "q": np.eye(2),
+            "k": np.ones(2),
+            "v": np.eye(2),
+            "mix_keys": np.eye(2),
+            "mix_values": np.eye(2),
+        },
+        r"2 or more axes here; got shape \(2,\)",
+    ),
+    (pool_heads, {"w": 0.5, "n_heads": 1, "n_kv_heads": 1}, "2 or more axes"),
 ]

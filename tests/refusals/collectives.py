@@ -28,4 +28,9 @@ ROWS = [
     (add_costs, {"transfers": []}, r"the same devices; got numbers \[\]"),
     (add_costs, {"transfers": [broadcast(ONE, 1), broadcast(ONE, 2)]}, r"got numbers \[1, 2\]"),
     (broadcast, {"value": ONE, "n_devices": 0}, "n_devices must be at least 1; got 0"),
+    (
+        split,
+        {"x": np.ones(3), "n": 2, "axis": 1},
+        r"axis must be one of the array's; got 1 and shape \(3,\)",
+    ),
 ]

@@ -46,4 +46,5 @@ ROWS = [
     (gumbel_max, {"logits": [-np.inf, -np.inf], "rng": RNG}, "finite largest score"),
     (escape_length, {"leave": [0.5, 1.5]}, r"^leave must hold probab.* in \[0, 1\]; got 1.5"),
     (escape_length, {"leave": []}, "at least one place; got none"),
+    (repetition_penalty, {"logits": 0.5, "tokens": [], "penalty": 1.2}, "1 or more axes"),
 ]

@@ -13,6 +13,7 @@ from primer_ref.expressivity import (
     pieces_upper_bound,
     relu_network,
     sawtooth,
+    token_diameter,
 )
 
 TWO = [(np.ones((2, 1)), np.ones(1))]
@@ -69,4 +70,5 @@ ROWS = [
         {"diameter": 1.0, "w_q": EYE, "w_k": np.eye(3), "w_v": EYE},
         r"one size; got shapes \(2, 2\) and \(3, 3\)",
     ),
+    (token_diameter, {"x": [0.5, 1.0]}, "2 or more axes"),
 ]

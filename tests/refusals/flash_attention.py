@@ -25,4 +25,5 @@ ROWS = [
     (tile_rows, {"size": 64, "memory": 321}, "a query's 322 numbers; got 321"),
     (hbm_traffic_bound, {"n_tokens": 8, "size": 4, "memory": 15}, "d² = 16 numbers; got 15"),
     (hbm_traffic_flash, {"n_tokens": 8, "size": 1, "memory": 6}, "a query's 7 numbers; got 6"),
+    (flash_attention, ARRAYS | {"v": 0.5}, "2 or more axes"),
 ]

@@ -32,4 +32,5 @@ ROWS = [
     (as_floats, {"x": np.ma.masked_array([1.0, 9.0], [False, True])}, "got a masked one"),
     (as_floats, {"x": np.datetime64("2020-01-01")}, "got entries of type datetime64"),
     (softmax, {"s": np.ma.masked_array([0.0, 9.0], [False, True])}, "must show all its numbers"),
+    (softmax_jacobian, {"p": 0.5}, r"1 or more axes here; got shape \(\)"),
 ]

@@ -55,4 +55,5 @@ ROWS = [
         {"x": [1], "statistic": np.mean, "rng": RNG, "n_resamples": 0},
         "needs data and resamples; .* 0",
     ),
+    (binomial, {"n": 1.5, "p": 0.5}, "'float' object cannot be interpreted as an integer"),
 ]

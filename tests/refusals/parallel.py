@@ -36,4 +36,5 @@ ROWS = [
         {"q": TWO, "k": TWO, "v": TWO, "n_devices": 2, "mask": TWO == 1},
         "0 to show and −∞ to hide; got truth values",
     ),
+    (ring_attention, {"q": TWO, "k": 0.5, "v": TWO, "n_devices": 1}, "2 or more axes"),
 ]

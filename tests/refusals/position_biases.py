@@ -25,4 +25,6 @@ ROWS = [
     (t5_buckets, {"offset": [0], "max_distance": 8}, "must lie beyond .* got 8 and 8"),
     (t5_buckets_causal, {"offset": [True]}, "offsets must be integers; got bool"),
     (t5_buckets_causal, {"offset": [0], "max_distance": 8}, "got 8 and 16"),
+    (alibi_bias, {"slopes": 0.5, "n_queries": 2}, "1 or more axes"),
+    (relative_bias, {"table": 0.5, "n_queries": 2}, "1 or more axes"),
 ]

@@ -24,4 +24,5 @@ ROWS = [
     (nf4_dequantize, {"codes": [1, 2, 3], "scales": [1.0, 1.0]}, r"shapes \(3,\) and \(2,\)"),
     (nf4_dequantize, {"codes": [1.5], "scales": [1.0]}, "codes must be integers; got .* float64"),
     (nf4_dequantize, {"codes": [1], "scales": [1j]}, "must hold real numbers; got .* complex128"),
+    (nf4_dequantize, {"codes": [0], "scales": 1.0}, "1 or more axes"),
 ]

@@ -19,4 +19,5 @@ ROWS = [
         {"positions": [1], "frequencies": [1.0], "unit_roundoff": 1},
         "must lie strictly between 0 and 1; got 1",
     ),
+    (rotary_spectrum, {"q": 0.5, "k": [1.0, 2.0]}, "1 or more axes"),
 ]
