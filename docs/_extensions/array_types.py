@@ -141,9 +141,31 @@ def drop_expanded_alias(
                 content.remove(paragraph)
 
 
+# What autodoc writes of the array that a property is: "ndarray[tuple[...], dtype[floating[Any]]]".
+ARRAY_PROPERTY = re.compile(r"(?:ndarray|NDArray)\[.*?(?P<scalar>\w+)(?:\[Any\])?\]+")
+
+
+def name_array_property(
+    _app: Sphinx, _domain: str, objtype: str, content: addnodes.desc_content
+) -> None:
+    """Give an array that is a property the type that an array has elsewhere."""
+    if objtype == "property":
+        for annotation in content.parent.findall(addnodes.desc_annotation):
+            if match := ARRAY_PROPERTY.fullmatch(annotation.astext().removeprefix(": ")):
+                array, scalar = _link("numpy.typing.NDArray"), _link(f"numpy.{match['scalar']}")
+                text = nodes.Text
+                annotation[:] = [text(": "), array, text("["), scalar, text("]")]
+
+
+def _link(target: str) -> addnodes.pending_xref:
+    name = nodes.Text(target.rpartition(".")[2])
+    return addnodes.pending_xref("", name, refdomain="py", reftype="obj", reftarget=target)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Join the types after napoleon (500) and sphinx-autodoc-typehints (500) wrote theirs."""
     app.connect("autodoc-process-docstring", add_shapes, priority=600)
     app.connect("autodoc-process-docstring", name_alias)
     app.connect("object-description-transform", drop_expanded_alias)
+    app.connect("object-description-transform", name_array_property)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

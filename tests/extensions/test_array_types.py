@@ -163,6 +163,10 @@ class Cache:
     keys, values : ndarray of float32, shape (S, D)
         Set by the constructor.
     """
+
+    @property
+    def both(self) -> NDArray[np.floating[Any]]:
+        """Keys and values."""
 '''
 
 
@@ -197,6 +201,8 @@ def test_reference_of_a_module(tmp_path: Path) -> None:
     assert "logits Scores. Type: NDArray[floating] of float32, shape (T, V)" in seen
     assert "pair Two. Type: Pair" in seen
     assert "keys, values Set by the constructor. Type: ndarray of float32, shape (S, D)" in seen
+    assert "property both: NDArray[floating] Keys and values." in seen
+    assert html.count("#numpy.typing.NDArray") == seen.count("NDArray[")
     assert (
         "toy.Law From scores to weights. Stands for Callable[[ArrayLike], NDArray[floating]]. "
         in seen
