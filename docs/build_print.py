@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from _extensions.print_pages import NAME
-from build_versions import commit_time
+from build_versions import SPHINX, commit_time
 
 DOCS = Path(__file__).resolve().parent
 BUILD = DOCS.parent / "build"
@@ -49,7 +49,7 @@ def run_sphinx(builder: str) -> Path:
     out = BUILD / builder
     shutil.rmtree(out, ignore_errors=True)
     options = ["-W", "-n", "-q", "-j", "auto", "-d", str(BUILD / "print-doctrees")]
-    command = [sys.executable, "-m", "sphinx", "-b", builder, *options, str(DOCS), str(out)]
+    command = [*SPHINX, "-b", builder, *options, str(DOCS), str(out)]
     subprocess.run(command, env=environment(), check=True)
     return out
 

@@ -49,6 +49,15 @@ POLICY = "default-src 'self'; img-src 'self' data:"
 INLINE = ("<style", "<script>", ' style="')
 
 
+# Python 3.13 names Path after a private module, under which no manual has it.
+SPHINX = (
+    sys.executable,
+    "-c",
+    "import pathlib, runpy; pathlib.Path.__module__ = 'pathlib'; "
+    "runpy.run_module('sphinx', run_name='__main__')",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """One entry of releases.toml."""
@@ -111,7 +120,7 @@ def run_sphinx(
     options += ["-D", f"html_baseurl={base}"] if base else []
     print(f"Building {name} ...", flush=True)
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-b", "html", *options, *extra, "-d", doctrees, docs, out],
+        [*SPHINX, "-b", "html", *options, *extra, "-d", doctrees, docs, out],
         # Unless PYTHONWARNINGS is set, Sphinx prints deprecations that concern extensions' authors.
         env={"PYTHONWARNINGS": "", **os.environ, "PYTHONHASHSEED": "0", **time},
         check=False,

@@ -63,7 +63,8 @@ def doctest_page(folder: Path, page: str) -> tuple[int, str]:
 def test_right_outputs_pass_and_all_examples_run(tmp_path: Path) -> None:
     status, said = doctest_page(tmp_path, PAGE)
     assert status == 0, said
-    assert "5 passed and 0 failed" in said
+    # From Python 3.13 on, the example that is skipped is counted with those that passed.
+    assert ("5 passed" if sys.version_info < (3, 13) else "6 passed") in said
 
 
 @pytest.mark.parametrize(
@@ -96,4 +97,4 @@ def test_quoted_source_is_not_run(tmp_path: Path) -> None:
     quote = "```{literalinclude} code.py\n```\n"
     status, said = doctest_page(tmp_path, f"# Page\n\n{quote}\n```python\n>>> 1\n1\n```\n")
     assert status == 0, said
-    assert "1 passed and 0 failed" in said
+    assert "1 passed" in said

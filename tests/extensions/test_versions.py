@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -262,8 +263,8 @@ def test_a_build_without_neighbors_has_no_switcher(
     if on_read_the_docs:
         monkeypatch.setenv("READTHEDOCS", "True")
         options = ["-D", "versions_current=latest"]
-    command = ["sphinx-build", "-W", "-q", *options, str(project / "docs"), str(tmp_path)]
-    subprocess.run(command, check=True)
+    folders = [str(project / "docs"), str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "sphinx", "-W", "-q", *options, *folders], check=True)
     text = (tmp_path / "index.html").read_text()
     assert "sidebar-tree" in text
     assert "version" not in " ".join(Links(tmp_path / "index.html").targets)
