@@ -22,4 +22,9 @@ ROWS = [
         {"x": [1.0], "width": 0, "rng": np.random.default_rng(0)},
         "width must be at least 1; got 0",
     ),
+    (
+        random_projection,
+        {"x": 1.0, "width": 2, "rng": np.random.default_rng(0)},
+        r"1 or more axes here; got shape \(\)",
+    ),
 ]
