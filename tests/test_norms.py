@@ -71,15 +71,15 @@ def test_eps_stands_under_the_root() -> None:
 
 @pytest.mark.equation("eq-rms-norm-jacobian")
 @pytest.mark.equation("eq-layer-norm-jacobian")
-@given(seeds, st.sampled_from([0.0, 0.3]))
-def test_jacobians_are_the_derivatives(seed: int, eps: float) -> None:
+@given(seeds, st.sampled_from([{"eps": 0.0}, {"eps": 0.3}, {}]))  # or what eps is if not given
+def test_jacobians_are_the_derivatives(seed: int, options: dict[str, float]) -> None:
     x, gains, shifts = normal(seed, (2, 4), (4,), (4,))
     norms: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
-        (rms_norm_jacobian, lambda x: rms_norm(x, gains, eps=eps)),
-        (layer_norm_jacobian, lambda x: layer_norm(x, gains, shifts, eps=eps)),
+        (rms_norm_jacobian, lambda x: rms_norm(x, gains, **options)),
+        (layer_norm_jacobian, lambda x: layer_norm(x, gains, shifts, **options)),
     ]
     for ours, f in norms:
-        found, exact = ours(x, gains, eps=eps)[1], jacobian(f)(x[1])
+        found, exact = ours(x, gains, **options)[1], jacobian(f)(x[1])
         size = float(np.max(np.abs(exact)))
         np.testing.assert_allclose(found, exact, atol=1e-12 * size)
         h = 1e-6 * float(np.std(x[1]))
