@@ -276,8 +276,10 @@ def _walk(history: list[Tensor], starts: Sequence[Tensor], found: dict[int, Arra
             for parent, g in _hand_on(node, found.pop(id(node)), active, recorded=recorded):
                 before = found.get(id(parent))
                 found[id(parent)] = g if before is None else before + g
-    zeros = (np.zeros(start.shape, start.dtype) for start in starts)
-    return [_conjugate(found.get(id(start), z)) for start, z in zip(starts, zeros, strict=True)]
+    return [
+        _conjugate(found[id(start)]) if id(start) in found else np.zeros(start.shape, start.dtype)
+        for start in starts
+    ]
 
 
 def _hand_on(
