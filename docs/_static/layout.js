@@ -3,14 +3,15 @@
    second. book.css skips them until then; without scripts it skips nothing. */
 
 {
-  const ENOUGH = 15; // formulas in a pause
+  const SHARE = 6; // milliseconds of a pause; the section that was begun is finished
   const pause = window.requestIdleCallback ?? setTimeout;
   const sections = [...document.querySelectorAll("article section section")];
   const layOut = () => {
-    for (let formulas = 0; sections.length && formulas < ENOUGH; ) {
+    const end = performance.now() + SHARE;
+    while (sections.length && performance.now() < end) {
       const section = sections.shift();
       section.dataset.laidOut = "";
-      formulas += section.querySelectorAll("math").length;
+      section.getBoundingClientRect(); // lays it out now: drawn together with it, it would take longer
     }
     if (sections.length) pause(layOut);
   };

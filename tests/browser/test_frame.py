@@ -259,3 +259,23 @@ def test_sections_are_laid_out_in_the_pauses_after_the_page_has_come(
     browser.see(f"location.hash = '{place}'")
     assert set(browser.see(SKIPPED)) == {"visible"}
     assert abs(browser.see("document.documentElement.scrollHeight") - height) <= 1
+
+
+def test_a_definition_lies_over_the_section_after_its_own(browser: Browser, site: str) -> None:
+    browser.open(f"{site}/{CHAPTER}", width=PHONE)
+    browser.see("""{
+      const [first, second] = document.querySelectorAll("article section section");
+      first.insertAdjacentHTML("beforeend", `<p><span class="term" tabindex="0">word</span>
+        <span class="definition" hidden>${"What it means. ".repeat(9)}</span></p>`);
+      window.definition = first.querySelector(".definition");
+      window.below = second;
+      first.querySelector(".term").focus();
+    }""")
+    browser.wait("definition.getBoundingClientRect().height > 0")
+    browser.see("definition.scrollIntoView({ behavior: 'instant', block: 'center' })")
+    top, bottom = (
+        browser.see(f"{box}.getBoundingClientRect().{edge}")
+        for box, edge in (("below", "top"), ("definition", "bottom"))
+    )
+    assert top < bottom - 10
+    assert browser.see(f"document.elementFromPoint(100, {bottom - 5}) === definition")
