@@ -74,13 +74,13 @@ function draw(size, { p, q }, { text }, { laws }) {
 }
 
 function say({ kept, mass, before, entropy }, { temperature, cut }, { edges }) {
-  const all = edges.at(-1).toLocaleString("en");
+  const all = format(edges.at(-1), 6);
   const start = `At τ = ${format(temperature)} the law has an entropy of ${format(before)} nats`;
   if (cut === "none") return `${start}; all ${all} tokens stay possible.`;
   const bound = before + Math.log(mass);
   const words = entropy <= bound + 1e-9 ? "at most" : "more than";
   return (
-    `${start}. The cut keeps ${kept.toLocaleString("en")} of ${all} tokens, with ` +
+    `${start}. The cut keeps ${format(kept, 6)} of ${all} tokens, with ` +
     `${format(100 * mass)} % of the probability, and leaves ${format(entropy)} nats, ${words} the ` +
     `${format(bound)} that bound an upper set of this mass.`
   );

@@ -29,8 +29,9 @@ function format(x, digits = 3) {
   const sign = x < 0 ? "−" : "";
   const power = Number(exponent);
   if (power >= -4 && power < 6) {
-    const fixed = Number(x.toPrecision(digits));
-    return sign + Math.abs(fixed).toLocaleString("en", { maximumFractionDigits: 10 });
+    const [whole, part] = String(Math.abs(Number(x.toPrecision(digits)))).split(".");
+    const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ","); // Intl takes longer than all the rest
+    return sign + [grouped, part].filter(Boolean).join(".");
   }
   const raised = [...String(Math.abs(power))].map((digit) => SUPERSCRIPT[digit]).join("");
   const factor = Number(mantissa) === 1 ? "" : `${Number(mantissa)} × `;
