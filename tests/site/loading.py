@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, Page, Response
 
 from tests.site.browser import WIDE, Setting, look
 
-# What is laid out is looked at twenty times a second. The sum of all shifts is kept: stricter than
-# the Web Vitals, which take the worst five seconds.
+# What is laid out is looked at ten times a second: a look itself lays the page out, and many would
+# take longer than the page. The sum of all shifts is kept: stricter than the Web Vitals, which take
+# the worst five seconds.
 WATCH = """
   window.weighed = { shift: 0, changed: 0, seen: "" };
   new PerformanceObserver((list) => {
@@ -23,7 +24,7 @@ WATCH = """
     const { width, height } = formulas[formulas.length - 1]?.getBoundingClientRect() ?? {};
     const seen = [document.documentElement?.scrollHeight, formulas.length, width, height].join();
     if (seen !== weighed.seen) Object.assign(weighed, { seen, changed: performance.now() });
-  }, 50);
+  }, 100);
 """
 READY = "Promise.all([document.fonts.ready, window.MathJax?.startup?.promise])"
 QUIET = "performance.now() - weighed.changed > 1500"
@@ -96,7 +97,7 @@ def open_page(browser: Browser, address: str, *, slow: bool = False) -> tuple[Pa
         session.send("Network.emulateNetworkConditions", SLOW)
     page.goto(address, wait_until="load")
     page.evaluate(READY)
-    page.wait_for_function(QUIET)
+    page.wait_for_function(QUIET, polling=250)  # milliseconds; by itself it asks in every frame
     load.seconds = page.evaluate("weighed.changed") / 1000
     session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
     return page, load
