@@ -87,7 +87,7 @@ class PageConverter(MarkdownConverter):  # type: ignore[misc]
 
     def convert_span(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         """Lead from a term to the glossary, which is where its hidden definition leads at last."""
-        definition = el.find_next_sibling(class_="definition")
+        definition = el.find_next_sibling(class_="meaning")
         if "term" not in el.get_attribute_list("class") or definition is None:
             return text
         return f"[{text}]({self.address(str(definition.find_all('a')[-1]['href']))})"

@@ -167,8 +167,8 @@ def visit_term(translator: HTML5Translator, node: Term) -> None:
 
 
 def visit_definition(translator: HTML5Translator, node: Definition) -> None:
-    """Open the definition."""
-    translator.body.append(f'<span class="definition" id="{node["ids"][0]}" hidden>')
+    """Open the definition; the class ``definition`` is that of the numbered ones."""
+    translator.body.append(f'<span class="meaning" id="{node["ids"][0]}" hidden>')
 
 
 def depart_term(translator: HTML5Translator, _node: Term) -> None:

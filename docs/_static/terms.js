@@ -6,7 +6,7 @@
   const reopen = (event) => at(event, ".term") && close(false);
   document.addEventListener("focusin", reopen);
   document.addEventListener("pointerover", reopen);
-  document.addEventListener("pointerdown", (event) => close(!at(event, ".term, .definition")));
+  document.addEventListener("pointerdown", (event) => close(!at(event, ".term, .meaning")));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close(true);
     if (at(event, ".term") && (event.key === "Enter" || event.key === " ")) {

@@ -266,8 +266,8 @@ def test_a_definition_lies_over_the_section_after_its_own(browser: Browser, site
     browser.see("""{
       const [first, second] = document.querySelectorAll("article section section");
       first.insertAdjacentHTML("beforeend", `<p><span class="term" tabindex="0">word</span>
-        <span class="definition" hidden>${"What it means. ".repeat(9)}</span></p>`);
-      window.definition = first.querySelector(".definition");
+        <span class="meaning" hidden>${"What it means. ".repeat(9)}</span></p>`);
+      window.definition = first.querySelector(".meaning");
       window.below = second;
       first.querySelector(".term").focus();
     }""")

@@ -259,7 +259,7 @@ def test_index_for_programs(book: Path) -> None:
 
 def test_what_opens_on_demand() -> None:
     term = (
-        '<p>By <span class="term" role="button">softmax</span><span class="definition" hidden="">'
+        '<p>By <span class="term" role="button">softmax</span><span class="meaning" hidden="">'
         'A map. <a href="04.html#soft">Chapter 4</a> <a href="g.html#term">Glossary</a></span>.</p>'
     )
     assert convert(term) == "By [softmax](g.html#term).\n"

@@ -75,7 +75,7 @@ class Spans(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "span":
             self._open.append((dict(attrs), []))
-        if tag == "a" and any("definition" in (a.get("class") or "") for a, _ in self._open):
+        if tag == "a" and any("meaning" in (a.get("class") or "") for a, _ in self._open):
             self.links.append(dict(attrs)["href"])
 
     def handle_data(self, data: str) -> None:
@@ -85,7 +85,7 @@ class Spans(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "span":
             attrs, text = self._open.pop()
-            if attrs.get("class") in {"term", "definition"}:
+            if attrs.get("class") in {"term", "meaning"}:
                 self.found.append((attrs, "".join(text)))
 
 
@@ -135,10 +135,10 @@ def test_other_uses_stay_links(source: Path) -> None:
     assert table
     for part in (heading[0], table[0]):
         assert 'href="../appendix/glossary.html#term-' in part
-        assert "definition" not in part
+        assert 'class="meaning"' not in part
     assert html.count('<span class="xref std std-term">Entropy</span></a> again') == 1
     glossary = (out / "appendix" / "glossary.html").read_text()
-    assert 'class="definition"' not in glossary
+    assert 'class="meaning"' not in glossary
 
 
 def test_the_script_comes_with_the_definitions_only(source: Path) -> None:
