@@ -234,6 +234,12 @@ def keyboard(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def overlaps(session: nox.Session) -> None:
+    """See whether words lie over words on any page, at two widths (-- folder, pages)."""
+    judge(session, "overlaps")
+
+
+@nox.session(default=False)
 def lighthouse(session: nox.Session) -> None:
     """Measure one page of each kind by Lighthouse (-- folder)."""
     judge(session, "lighthouse")

@@ -18,7 +18,7 @@ from tests.site.report import Row, table, write
 
 ROOT = Path(__file__).parents[2]
 # From the quickest to the slowest.
-JUDGES = ("links", "search", "vnu", "csp", "keyboard", "lighthouse", "weight", "axe")
+JUDGES = ("links", "search", "vnu", "csp", "keyboard", "overlaps", "lighthouse", "weight", "axe")
 
 
 def main(which: str, folder: str = "build/html/latest", *patterns: str) -> int:
