@@ -46,6 +46,8 @@ CLASSES = {
     "padding-right:0.1667em;": "spaced",
     "margin-left:-0.16666667em;": "drawn-back",
 }
+# Letters of the font that lean out of their width, by a tenth of an em or by two: other classes.
+LEANING = dict.fromkeys("FJMNPTUWfτ", "leans") | dict.fromkeys("VY", "leans-far")
 # These lay out several children as a row of their own accord.
 ROWS = {"math", "msqrt", "mtd"}
 # Of two styles of script the font has one: the selectors between them say nothing.
@@ -91,6 +93,8 @@ class Converter:
             math.attrib.update(xmlns="http://www.w3.org/1998/Math/MathML", alttext=tex)
             return written(math)
         style_by_classes(math)
+        if not display:
+            make_room(math)
         whole = math if display else cut(math)
         whole.attrib |= {
             "class": f"{whole.get('class', '')} notranslate".strip(),
@@ -167,6 +171,15 @@ def style_by_classes(math: ElementTree.Element) -> None:
             if style not in CLASSES:
                 raise ValueError(f"styled in place, which no page may be: {style}")
             element.set("class", CLASSES[style])
+
+
+def make_room(math: ElementTree.Element) -> None:
+    """Give a letter at a formula's end the room it leans into, as TeX does and browsers do not."""
+    last = math
+    while last.tag in {"math", "mrow"} and len(last):
+        last = last[-1]
+    if last.tag == "mi" and not last.attrib and last.text in LEANING:
+        last.set("class", LEANING[last.text])
 
 
 def use_mstyle(math: ElementTree.Element) -> None:

@@ -13,9 +13,17 @@ from sphinx.config import Config
 from sphinx.testing.util import SphinxTestApp
 
 from _extensions import mathml
-from _extensions.math_conversion import CLASSES, FONT_CHARACTERS, WIDE, font_characters, is_wide
+from _extensions.math_conversion import (
+    CLASSES,
+    FONT_CHARACTERS,
+    LEANING,
+    WIDE,
+    font_characters,
+    is_wide,
+)
 
 ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "docs" / "_static"
 Build = Callable[[str], tuple[str, str]]
 
 CONF = 'extensions = ["myst_parser", "_extensions.mathml"]\n' + "\n".join(
@@ -119,6 +127,37 @@ def test_font_holds_what_it_lists() -> None:
     font = ttlib.TTFont(next(FONT_CHARACTERS.parent.glob("*.woff2")))
     assert font_characters() <= set(map(chr, font.getBestCmap()))
     assert "MATH" in font
+
+
+def test_letters_get_the_room_that_the_font_says_they_lean_into() -> None:
+    ttlib = pytest.importorskip("fontTools.ttLib")
+    pytest.importorskip("brotli")
+    font = ttlib.TTFont(next(FONT_CHARACTERS.parent.glob("*.woff2")))
+    table = font["MATH"].table.MathGlyphInfo.MathItalicsCorrectionInfo
+    values = [record.Value / font["head"].unitsPerEm for record in table.ItalicsCorrection]
+    leans = dict(zip(table.Coverage.glyphs, values, strict=True))
+    room = {
+        name: float(em)
+        for name, em in re.findall(
+            r"math \.(leans\S*) \{ padding-right: ([\d.]+)em", (STATIC / "book.css").read_text()
+        )
+    }
+    latin = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    italic = {letter: chr(0x1D434 + place) for place, letter in enumerate(latin)}
+    italic |= {"h": "\N{PLANCK CONSTANT}", "τ": "\N{MATHEMATICAL ITALIC SMALL TAU}"}
+    for letter, drawn in italic.items():
+        lean = leans.get(font.getBestCmap()[ord(drawn)], 0)
+        assert abs(lean - room.get(LEANING.get(letter, ""), 0)) < 0.09
+        assert (letter in LEANING) == (lean >= 0.09)
+
+
+def test_a_letter_leans_out_at_the_end_of_a_formula_in_the_line_alone() -> None:
+    for tex in ("V", r"x \in V", r"{a + V}"):
+        assert '<mi class="leans-far">V</mi>' in mathml.convert(tex, display=False)
+        assert "leans" not in mathml.convert(tex, display=True)
+        assert "leans" not in mathml.convert(tex, display=False, xml=True)
+    for tex in ("V_i", "V + a", r"\sqrt{V}", r"\mathrm{V}", r"\E"):
+        assert "leans" not in mathml.convert(tex, display=False)
 
 
 def test_fences_grow_only_around_what_is_tall() -> None:
