@@ -76,16 +76,17 @@ OVERLAPS = """() => {
 def examine(browser: Browser, address: str) -> int:
     """Count the lines of a page that lie over others."""
     found = 0
-    for width in (WIDE, NARROW):
-        with look(browser, Setting(width, "light")) as context:
-            page = context.new_page()
-            page.goto(address, wait_until="load")
-            page.evaluate("document.fonts.ready")
-            page.evaluate(SHOW_ALL)
+    with look(browser, Setting(WIDE, "light")) as context:
+        page = context.new_page()
+        page.goto(address, wait_until="load")
+        page.evaluate("document.fonts.ready")
+        page.evaluate(SHOW_ALL)
+        for width in (WIDE, NARROW):
+            page.set_viewport_size({"width": width, "height": 900})
             overlaps = page.evaluate(OVERLAPS)
-        for message in overlaps[:5]:
-            problem("overlaps", address, f"{width} px: {message}")
-        found += len(overlaps)
+            for message in overlaps[:5]:
+                problem("overlaps", address, f"{width} px: {message}")
+            found += len(overlaps)
     return found
 
 
