@@ -93,9 +93,10 @@ class Converter:
             math.attrib.update(xmlns="http://www.w3.org/1998/Math/MathML", alttext=tex)
             return written(math)
         style_by_classes(math)
+        whole = math
         if not display:
             make_room(math)
-        whole = math if display else cut(math)
+            whole = cut(math)
         whole.attrib |= {
             "class": f"{whole.get('class', '')} notranslate".strip(),
             "data-latex": tex,

@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -22,8 +23,7 @@ from _extensions.math_conversion import (
     is_wide,
 )
 
-ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "docs" / "_static"
+STATIC = Path(__file__).parents[2] / "docs" / "_static"
 Build = Callable[[str], tuple[str, str]]
 
 CONF = 'extensions = ["myst_parser", "_extensions.mathml"]\n' + "\n".join(
@@ -121,18 +121,20 @@ def test_takes_what_is_printed_right(tex: str) -> None:
     assert "<mtable" in mathml.convert(tex, display=True)
 
 
-def test_font_holds_what_it_lists() -> None:
+@pytest.fixture
+def font() -> Any:
+    """Open the mathematical font."""
     ttlib = pytest.importorskip("fontTools.ttLib")
     pytest.importorskip("brotli")
-    font = ttlib.TTFont(next(FONT_CHARACTERS.parent.glob("*.woff2")))
+    return ttlib.TTFont(next(FONT_CHARACTERS.parent.glob("*.woff2")))
+
+
+def test_font_holds_what_it_lists(font: Any) -> None:
     assert font_characters() <= set(map(chr, font.getBestCmap()))
     assert "MATH" in font
 
 
-def test_letters_get_the_room_that_the_font_says_they_lean_into() -> None:
-    ttlib = pytest.importorskip("fontTools.ttLib")
-    pytest.importorskip("brotli")
-    font = ttlib.TTFont(next(FONT_CHARACTERS.parent.glob("*.woff2")))
+def test_letters_get_the_room_that_the_font_says_they_lean_into(font: Any) -> None:
     table = font["MATH"].table.MathGlyphInfo.MathItalicsCorrectionInfo
     values = [record.Value / font["head"].unitsPerEm for record in table.ItalicsCorrection]
     leans = dict(zip(table.Coverage.glyphs, values, strict=True))
@@ -223,13 +225,13 @@ def test_a_row_around_everything_is_left_out() -> None:
 def test_no_formula_is_styled_in_place(tex: str) -> None:
     written = mathml.convert(tex, display=True)
     assert " style=" not in written
-    css = (ROOT / "docs" / "_static" / "book.css").read_text()
+    css = (STATIC / "book.css").read_text()
     for name in set(re.findall(r'class="([^"]*)"', written)) - {"notranslate"}:
         assert f"math .{name} {{" in css
 
 
 def test_every_class_says_what_the_style_said() -> None:
-    css = (ROOT / "docs" / "_static" / "book.css").read_text()
+    css = (STATIC / "book.css").read_text()
     for style, name in CLASSES.items():
         rule = re.search(rf"math \.{name} {{(.*?)}}", css)
         assert rule, name
@@ -283,7 +285,7 @@ def test_the_font_comes_with_pages_that_have_formulas(build: Build) -> None:
     )
     assert link in build("$x$")[0].split("</head>")[0]
     assert link not in build("x")[0]
-    css = (ROOT / "docs" / "_static" / "book.css").read_text()
+    css = (STATIC / "book.css").read_text()
     assert f'url("fonts/{mathml.FONT}")' in css, "else it would be fetched twice"
     assert (FONT_CHARACTERS.parent / mathml.FONT).exists()
 
